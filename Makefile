@@ -1,0 +1,105 @@
+# make run    everything on this machine, in one terminal; one Ctrl-C ends it
+# make test   every test that this machine allows
+# make check  format, lint, types, import contracts, migrations, generated files, deployment
+
+VENV ?= .venv
+PYTHON = $(VENV)/bin/python
+PIP = $(PYTHON) -m pip --disable-pip-version-check --no-input
+PYTHONS = python3.13 python3.12 python3.11 python3
+CHROMIUM = $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+# Valid in form, and reachable nowhere: the checks look at code, not at data.
+CHECK_ENV = DATABASE_URL=postgresql://matchmaking@%2Fnonexistent/matchmaking \
+  REDIS_URL=unix:///nonexistent/valkey.sock \
+  SECRET_KEY=only-for-make-check-2f6c0b9d8e7a1543-and-nowhere-else-at-all \
+  JWT_SIGNING_KEY=only-for-make-check-91d4e6a0c8b2f735-and-nowhere-else \
+  PUBLIC_URL=https://matchmaking.example ALLOWED_HOSTS=matchmaking.example
+
+.PHONY: run test check venv venv-dev lock clean
+.PHONY: check-format check-lint check-types check-imports check-migrations check-protocol check-deploy
+
+run: venv
+	@exec $(PYTHON) -m matchmaking_site.stack --end-with-parent
+
+# The reports of coverage are long, so pytest's closing line is said once more at the end.
+test: venv-dev
+	@rm -f .coverage .coverage.*; \
+	left_out=""; \
+	if [ -z "$(CHROMIUM)" ]; then \
+	  if [ "$$CI" = true ]; then echo "make test: CI leaves nothing out, and Chromium is missing" >&2; exit 1; fi; \
+	  left_out="-m 'not browser'"; \
+	  echo "left out: the browser tests, since this machine has no Chromium (Debian: apt install chromium)"; \
+	fi; \
+	log=$(VENV)/pytest.log; failed=$(VENV)/pytest.failed; rm -f $$failed; \
+	{ eval "$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile --cov --cov-report= $$left_out $(PYTEST_ARGS)" \
+	  || touch $$failed; } 2>&1 | tee $$log; \
+	status=0; [ ! -e $$failed ] || status=1; \
+	echo "coverage of everything, at least 90%:"; \
+	$(PYTHON) -m coverage report --fail-under=90 || status=1; \
+	echo "coverage of the rules and of the protocol, 100%:"; \
+	$(PYTHON) -m coverage report --include='*/domain/*,realtime/protocol/*' --fail-under=100 || status=1; \
+	tail -n 1 $$log; exit $$status
+
+check: check-format check-lint check-types check-imports check-migrations check-protocol check-deploy
+
+check-format: venv-dev
+	$(PYTHON) -m ruff format --check .
+
+check-lint: venv-dev
+	$(PYTHON) -m ruff check .
+
+check-types: venv-dev
+	$(CHECK_ENV) $(PYTHON) -m mypy .
+
+check-imports: venv-dev
+	$(CHECK_ENV) $(PYTHON) $(VENV)/bin/lint-imports
+
+# Without a database Django warns that it cannot compare with the applied ones; the files are what counts.
+check-migrations: venv-dev
+	$(CHECK_ENV) $(PYTHON) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+
+check-protocol: venv-dev
+	$(CHECK_ENV) $(PYTHON) manage.py protocol --check
+
+check-deploy: venv-dev
+	$(CHECK_ENV) $(PYTHON) manage.py check --deploy --fail-level WARNING
+
+# A copy of the requirements in the virtual environment says what it holds.
+venv:
+	@set -e; \
+	if ! $(PYTHON) -c "" 2>/dev/null || { [ ! -e $(VENV)/requirements.txt ] && ! $(PIP) --version >/dev/null 2>&1; }; then \
+	  found=""; \
+	  for python in $(PYTHONS); do \
+	    if $$python -c "import ensurepip, sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null; then found=$$python; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo "make: needs Python 3.11 or newer with its venv module (Debian: apt install python3-venv)" >&2; exit 1; \
+	  fi; \
+	  echo "making $(VENV) with $$found"; \
+	  $$found -m venv --clear $(VENV); \
+	fi; \
+	if ! cmp -s requirements.txt $(VENV)/requirements.txt; then \
+	  echo "installing requirements.txt"; \
+	  $(PIP) install --quiet --require-hashes -r requirements.txt; \
+	  cp requirements.txt $(VENV)/requirements.txt; \
+	fi
+
+venv-dev: venv
+	@set -e; \
+	if ! cmp -s requirements-dev.txt $(VENV)/requirements-dev.txt; then \
+	  echo "installing requirements-dev.txt"; \
+	  $(PIP) install --quiet --require-hashes -r requirements-dev.txt; \
+	  cp requirements-dev.txt $(VENV)/requirements-dev.txt; \
+	fi
+
+# UPGRADE=--upgrade takes newer versions; without it only what the .in files changed.
+lock:
+	@command -v uv >/dev/null || { echo "make lock: needs uv (https://docs.astral.sh/uv/)" >&2; exit 1; }
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  $(UPGRADE) --output-file requirements.txt requirements.in
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  $(UPGRADE) --output-file requirements-dev.txt requirements-dev.in
+
+# The data of `make run` stays: it is somebody's.
+clean:
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov staticfiles
+	find . -name __pycache__ -not -path "./$(VENV)/*" -prune -exec rm -rf {} +

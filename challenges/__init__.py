@@ -1,0 +1,1 @@
+"""Direct challenges between two players."""

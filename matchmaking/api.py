@@ -1,0 +1,82 @@
+"""REST: the queue, pools and matches."""
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from matchmaking import selectors
+from matchmaking.services import leaving, tickets
+from realtime.api import caller_of
+from realtime.identifiers import parse_id
+from realtime.problems import body_of
+from realtime.protocol.errors import InvalidRequest
+from realtime.protocol.messages import JoinQueueData
+from realtime.transport.database import database_now
+from realtime.transport.events import NO_ORIGIN
+
+PAGE_SIZE = 50
+
+
+class QueueView(APIView):
+    """The queue."""
+
+    def post(self, request: Request) -> Response:
+        """Join a pool."""
+        wanted = body_of(request, JoinQueueData)
+        ticket = tickets.join(caller_of(request), wanted, origin=NO_ORIGIN, now=database_now())
+        return Response(ticket, status=201)
+
+
+class QueueEntryView(APIView):
+    """One ticket of the caller."""
+
+    def get(self, request: Request, queue_entry_id: str) -> Response:
+        """Return the ticket."""
+        ticket = selectors.own_ticket(caller_of(request), queue_entry_id)
+        return Response(selectors.ticket_message(ticket, now=database_now()))
+
+    def delete(self, request: Request, queue_entry_id: str) -> Response:
+        """Leave the queue."""
+        caller = caller_of(request)
+        return Response(leaving.leave(caller, queue_entry_id, origin=NO_ORIGIN, now=database_now()))
+
+
+class ActiveView(APIView):
+    """All that the caller is in."""
+
+    def get(self, request: Request) -> Response:
+        """Return the fields of the socket's ``state_restored``."""
+        return Response(selectors.active_state(caller_of(request), now=database_now()))
+
+
+class PoolsView(APIView):
+    """The tenant's pools."""
+
+    def get(self, request: Request) -> Response:
+        """Return the active pools with their rules."""
+        return Response({"results": selectors.pool_messages(caller_of(request).tenant_id), "next": None})
+
+
+class MatchesView(APIView):
+    """The caller's matches."""
+
+    def get(self, request: Request) -> Response:
+        """Return a page, newest first; ``next`` is the URL of the following one, or null."""
+        cursor = request.query_params.get("cursor")
+        before = parse_id(cursor) if cursor is not None else None
+        if cursor is not None and before is None:
+            raise InvalidRequest("This cursor is not one of ours", field="cursor")
+        found = selectors.own_matches(caller_of(request), before=before, limit=PAGE_SIZE + 1)
+        page = found[:PAGE_SIZE]
+        more = (
+            request.build_absolute_uri(f"{request.path}?cursor={page[-1].id}") if found[PAGE_SIZE:] else None
+        )
+        return Response({"results": [selectors.match_message(match) for match in page], "next": more})
+
+
+class MatchView(APIView):
+    """One match of the caller."""
+
+    def get(self, request: Request, match_id: str) -> Response:
+        """Return the match."""
+        return Response(selectors.match_message(selectors.own_match(caller_of(request), match_id)))

@@ -1,0 +1,94 @@
+"""The matchmaking socket: what its commands do, and what a connection is greeted with."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+
+from matchmaking import selectors
+from matchmaking.domain.matches import Stage
+from matchmaking.models import MatchPlayer
+from matchmaking.services import leaving, tickets
+from matchmaking.wakeup import wake
+from realtime.models import Event
+from realtime.protocol.messages import ClientMessage, JoinQueue, LeaveQueue, MatchmakingRestored
+from realtime.transport.auth import Caller
+from realtime.transport.consumers import End, Snapshot, Wiring
+from realtime.transport.database import database_now
+from realtime.transport.events import Origin, as_push, backlog
+from realtime.transport.push import Push, ping
+
+
+def join_queue(caller: Caller, message: JoinQueue, origin: Origin) -> None:
+    """Join; the answer is the event ``queue_joined``."""
+    tickets.join(caller, message.data, origin=origin, now=database_now())
+
+
+def leave_queue(caller: Caller, message: LeaveQueue, origin: Origin) -> None:
+    """Leave; the answer is the event ``queue_cancelled``."""
+    leaving.leave(caller, message.data.queue_entry_id, origin=origin, now=database_now())
+
+
+HANDLERS: Mapping[type[ClientMessage], Callable[[Caller, Any, Origin], None]] = {
+    JoinQueue: join_queue,
+    LeaveQueue: leave_queue,
+}
+
+
+def snapshot(caller: Caller, address: str, last_seq: int | None) -> Snapshot:
+    """Return all that the caller is in, as of one number, and what it still owes an answer to."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            # One look at everything: state and number have to be of the same instant.
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        now = database_now()
+        missed = backlog(address, last_seq)
+        active = selectors.active_state(caller, now=now)
+        owed = _owed(caller, now=now)
+    state = MatchmakingRestored(
+        **{name: getattr(active, name) for name in active.__struct_fields__},
+        seq=missed.seq,
+        resumed=last_seq is not None and not missed.gap,
+        gap=missed.gap,
+        missed=missed.missed,
+    )
+    return Snapshot(state=state, seq=missed.seq, owed=owed)
+
+
+def _owed(caller: Caller, *, now: datetime) -> list[Push]:
+    """Return the ping and the ``match_found`` that wait for the caller's answer."""
+    player = selectors.owed_player(caller)
+    if player is None:
+        return []
+    if player.match.stage in {Stage.RESERVED, Stage.VERIFYING}:
+        return [ping(caller.address, nonce=player.nonce, now=now)]
+    return _match_found(player)
+
+
+def _match_found(player: MatchPlayer) -> list[Push]:
+    event = Event.objects.filter(id=player.found_event_id).first() if player.found_event_id else None
+    return [as_push(event, again=True)] if event else []
+
+
+def _arrived(caller: Caller, _address: str, _connection_id: str) -> None:
+    tickets.note_heard(caller)
+
+
+def _departed(end: End) -> None:
+    if end.is_last:
+        tickets.note_gone(end.caller, at=database_now() - timedelta(seconds=end.age_seconds))
+
+
+def _place(caller: Caller, _parameters: Mapping[str, str]) -> str:
+    return caller.address
+
+
+WIRING = Wiring(
+    place=_place,
+    snapshot=snapshot,
+    handlers=HANDLERS,
+    arrived=_arrived,
+    departed=_departed,
+    answered=wake,
+)

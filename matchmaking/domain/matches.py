@@ -1,0 +1,150 @@
+"""A match comes about in two phases, or not at all.
+
+Rule, in words: a match is reserved; all its players are pinged and all must answer in time; then a game is
+asked for; then all are told and all must acknowledge in time; then it is confirmed. Whatever fails, and
+whatever nobody took up within its lease, takes the whole back. ``decide`` says what a match that looks so
+and so should do next. It is level-triggered: asked twice, or after a crash, it says the same again.
+
+::
+
+    RESERVED ──ping──▶ VERIFYING ──all answered──▶ CREATING ──game──▶ NOTIFYING ──all acknowledged──▶ DONE
+        │                  │                           │                  │
+        └── lease ─────────┴── a ping unanswered ──────┴── lease, host ───┴── an ack missing ──▶ roll back
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """Which step the match waits for."""
+
+    RESERVED = "reserved"
+    VERIFYING = "verifying"
+    CREATING = "creating"
+    NOTIFYING = "notifying"
+    DONE = "done"
+
+
+class Cause(StrEnum):
+    """Why a match is rolled back."""
+
+    UNREACHABLE = "unreachable"
+    DELIVERY_FAILED = "delivery_failed"
+    LEFT = "left"
+    GAME_SERVICE_UNAVAILABLE = "game_service_unavailable"
+    STAFF = "staff"
+    INTERNAL_ERROR = "internal_error"
+
+
+class Step(StrEnum):
+    """What a match should do now."""
+
+    WAIT = "wait"
+    PING = "ping"
+    CREATE = "create"
+    RESEND = "resend"
+    CONFIRM = "confirm"
+    ROLL_BACK = "roll_back"
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerView:
+    """What is known of one player: when the ping was answered and ``match_found`` acknowledged, if at all."""
+
+    user_id: str
+    answered_at: datetime | None
+    acknowledged_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class MatchView:
+    """What is known of one match in flight.
+
+    Players answer until ``deadline``; at ``retry_at`` a step is taken again, if at all; a stage that no
+    worker took up before ``lease_until`` is nobody's fault.
+    """
+
+    stage: Stage
+    deadline: datetime
+    lease_until: datetime
+    retry_at: datetime | None
+    players: Sequence[PlayerView]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A step; when it is to roll back, with the cause and the users who are the cause."""
+
+    step: Step
+    cause: Cause | None = None
+    causers: frozenset[str] = frozenset()
+
+
+def decide(match: MatchView, now: datetime) -> Decision:
+    """Return what ``match`` should do at ``now``. An answer in time counts, whenever it is read."""
+    if now >= match.lease_until:
+        return Decision(Step.ROLL_BACK, Cause.INTERNAL_ERROR)
+    match match.stage:
+        case Stage.RESERVED:
+            # Who reserved it pings at once; any other takes over when that did not happen.
+            is_due = match.retry_at is None or now >= match.retry_at
+            return Decision(Step.PING if is_due else Step.WAIT)
+        case Stage.VERIFYING:
+            answered = {player.user_id: player.answered_at for player in match.players}
+            return _when_all(answered, match, now, then=Step.CREATE, otherwise=Cause.UNREACHABLE)
+        case Stage.NOTIFYING:
+            acknowledged = {player.user_id: player.acknowledged_at for player in match.players}
+            return _when_all(acknowledged, match, now, then=Step.CONFIRM, otherwise=Cause.DELIVERY_FAILED)
+        case _:
+            return Decision(Step.WAIT)
+
+
+def _when_all(
+    heard: dict[str, datetime | None], match: MatchView, now: datetime, *, then: Step, otherwise: Cause
+) -> Decision:
+    missing = frozenset(user for user, at in heard.items() if at is None or at > match.deadline)
+    if not missing:
+        return Decision(then)
+    if now >= match.deadline:
+        return Decision(Step.ROLL_BACK, otherwise, missing)
+    if match.retry_at is not None and now >= match.retry_at:
+        return Decision(Step.RESEND)
+    return Decision(Step.WAIT)
+
+
+_REASONS: dict[Cause, tuple[str, str]] = {
+    # cause: what the causer is told, what the others are told
+    Cause.UNREACHABLE: ("you_unreachable", "opponent_unreachable"),
+    Cause.DELIVERY_FAILED: ("delivery_failed", "delivery_failed"),
+    Cause.LEFT: ("", "opponent_cancelled"),
+    Cause.GAME_SERVICE_UNAVAILABLE: ("game_service_unavailable", "game_service_unavailable"),
+    Cause.STAFF: ("cancelled_by_staff", "cancelled_by_staff"),
+    Cause.INTERNAL_ERROR: ("internal_error", "internal_error"),
+}
+
+
+def reason_for(user_id: str, *, cause: Cause, causers: Collection[str]) -> str:
+    """Return the ``reason`` of ``match_cancelled`` for one player; empty where it is told otherwise."""
+    to_causer, to_others = _REASONS[cause]
+    return to_causer if user_id in causers else to_others
+
+
+def keeps_place(user_id: str, *, cause: Cause, causers: Collection[str]) -> bool:
+    """Return whether the player's ticket searches again after the roll-back: all but those who left."""
+    return cause is not Cause.LEFT or user_id not in causers
+
+
+def is_flagged(user_id: str, *, cause: Cause, causers: Collection[str]) -> bool:
+    """Return whether the player counts as unreachable from now on, until heard from."""
+    return cause in {Cause.UNREACHABLE, Cause.DELIVERY_FAILED} and user_id in causers
+
+
+def sit_out_seconds(failures: int) -> float:
+    """Return how long a player sits out after so many failures in a row: 0, 2, 4, 8, 16, 30, 30 … s.
+
+    The first failure costs nothing, so that one bad moment is forgiven.
+    """
+    return 0.0 if failures < 2 else float(min(2 ** (failures - 1), 30))

@@ -1,0 +1,233 @@
+"""Reads: tickets with their place, matches, pools, and all that a player is in."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db.models import Count, Q
+
+from matchmaking.domain.errors import MatchNotFound, QueueEntryNotFound
+from matchmaking.domain.matches import Stage
+from matchmaking.models import Match, MatchPlayer, Pool, Ticket
+from realtime.identifiers import parse_id
+from realtime.protocol import messages
+from realtime.transport.auth import Caller
+
+RECENT_TICKETS = 50
+RECENT_SECONDS = 3600
+_IN_FLIGHT = (Match.Status.PROPOSED, Match.Status.AWAITING_ACCEPTANCE)
+_RUNNING = (*_IN_FLIGHT, Match.Status.CONFIRMED)
+
+
+def _tickets() -> Any:
+    return Ticket.objects.select_related("pool", "match")
+
+
+def live_ticket(caller: Caller) -> Ticket | None:
+    """Return the caller's live ticket, if any."""
+    found: Ticket | None = (
+        _tickets().filter(tenant_id=caller.tenant_id, user_id=caller.user_id, status__in=Ticket.LIVE).first()
+    )
+    return found
+
+
+def own_ticket(caller: Caller, queue_entry_id: str) -> Ticket:
+    """Return a ticket of the caller; raise `QueueEntryNotFound` for any other id, malformed ones too."""
+    ticket: Ticket | None = (
+        _tickets()
+        .filter(id=parse_id(queue_entry_id), tenant_id=caller.tenant_id, user_id=caller.user_id)
+        .first()
+    )
+    if ticket is None:
+        raise QueueEntryNotFound
+    return ticket
+
+
+def position(ticket: Ticket) -> int | None:
+    """Return the ticket's rank by age among the pool's live ones, from 1; None once it has ended."""
+    if ticket.status not in Ticket.LIVE:
+        return None
+    older = Q(age_from__lt=ticket.age_from) | Q(age_from=ticket.age_from, id__lt=ticket.id)
+    return Ticket.objects.filter(older, pool_id=ticket.pool_id, status__in=Ticket.LIVE).count() + 1
+
+
+def usual_wait_seconds(pool_id: UUID, *, now: datetime) -> float | None:
+    """Return the mean wait of the last 50 tickets matched within the hour; None where there was none."""
+    recent = Ticket.objects.filter(
+        pool_id=pool_id, status=Ticket.Status.MATCHED, ended_at__gte=now - timedelta(seconds=RECENT_SECONDS)
+    ).order_by("-ended_at")[:RECENT_TICKETS]
+    waits = [waited_seconds(ticket, now=now) for ticket in recent.only("ended_at", "queued_at")]
+    return sum(waits) / len(waits) if waits else None
+
+
+def remaining_wait_seconds(usual: float | None, waited: float) -> float | None:
+    """Return what is left of the usual wait, 0 at least; None where nothing is known."""
+    return None if usual is None else round(max(usual - waited, 0.0), 1)
+
+
+def waited_seconds(ticket: Ticket, *, now: datetime) -> float:
+    """Return how long the ticket has been in the queue, up to its end."""
+    return max(((ticket.ended_at or now) - ticket.queued_at).total_seconds(), 0.0)
+
+
+def ticket_message(ticket: Ticket, *, now: datetime) -> messages.Ticket:
+    """Return a ticket as its player sees it."""
+    waited = waited_seconds(ticket, now=now)
+    is_live = ticket.status in Ticket.LIVE
+    usual = usual_wait_seconds(ticket.pool_id, now=now) if is_live else None
+    shows_match = ticket.match is not None and ticket.status in {"RESERVED", "MATCHED"}
+    shows_game = ticket.match is not None and ticket.status == "MATCHED"
+    return messages.Ticket(
+        queue_entry_id=str(ticket.id),
+        pool_key=ticket.pool.key,
+        status=ticket.status,  # type: ignore[arg-type]  # the choices are the message's
+        queued_at=ticket.queued_at,
+        waited_seconds=round(waited, 3),
+        rating=ticket.rating,
+        rating_window=ticket.pool.window_rule.window(waited),
+        position=position(ticket),
+        estimated_wait_seconds=remaining_wait_seconds(usual, waited),
+        match_id=str(ticket.match_id) if shows_match else None,
+        game_id=ticket.match.game_id if ticket.match and shows_game else None,
+        cancel_reason=ticket.cancel_reason,  # type: ignore[arg-type]  # as above
+    )
+
+
+def match_message(match: Match) -> messages.Match:
+    """Return a match as its players see it; it stays complete when tickets are purged."""
+    players = list(match.players.all())
+    return messages.Match(
+        match_id=str(match.id),
+        game_id=match.game_id,
+        pool_key=match.pool.key if match.pool else None,
+        mode=match.mode,
+        time_control=match.time_control,
+        rated=match.rated,
+        status=match.status,  # type: ignore[arg-type]  # the choices are the message's
+        queue_entry_ids=[str(player.ticket_id) for player in players if player.ticket_id],
+        metadata=match.metadata,
+        players=[
+            messages.MatchPlayer(
+                user_id=player.user_id,
+                display_name=player.display_name,
+                rating=player.rating,
+                color=player.color,
+                team=player.team,
+            )
+            for player in players
+        ],
+        quality=match.quality,
+        created_at=match.created_at,
+        confirmed_at=match.confirmed_at,
+        result=match.result,
+    )
+
+
+def _matches_of(caller: Caller) -> Any:
+    return (
+        Match.objects.filter(
+            tenant_id=caller.tenant_id,
+            players__user_id=caller.user_id,
+        )
+        .select_related("pool")
+        .prefetch_related("players")
+    )
+
+
+def own_match(caller: Caller, match_id: str) -> Match:
+    """Return a match of the caller; raise `MatchNotFound` for any other id."""
+    match: Match | None = _matches_of(caller).filter(id=parse_id(match_id)).first()
+    if match is None:
+        raise MatchNotFound
+    return match
+
+
+def own_matches(caller: Caller, *, before: UUID | None, limit: int) -> list[Match]:
+    """Return the caller's matches, newest first, those older than ``before``."""
+    found = _matches_of(caller).order_by("-id")
+    return list(found.filter(id__lt=before)[:limit] if before else found[:limit])
+
+
+def current_match(caller: Caller) -> Match | None:
+    """Return the match that the caller was told of and that has not ended."""
+    match: Match | None = (
+        _matches_of(caller)
+        .filter(Q(status=Match.Status.CONFIRMED) | Q(status__in=_IN_FLIGHT, stage=Stage.NOTIFYING))
+        .first()
+    )
+    return match
+
+
+def active_state(caller: Caller, *, now: datetime) -> messages.ActiveState:
+    """Return all that the caller is in right now."""
+    ticket = live_ticket(caller)
+    match = current_match(caller)
+    is_on = match is not None and match.status == Match.Status.CONFIRMED
+    return messages.ActiveState(
+        ticket=ticket_message(ticket, now=now) if ticket else None,
+        match=match_message(match) if match else None,
+        session_id=str(match.session_id) if match and is_on and match.session_id else None,
+        challenges=messages.Challenges(),
+        party=None,
+    )
+
+
+def is_in_match(tenant_id: str, user_id: str) -> bool:
+    """Return whether the user is in a match that has not ended."""
+    return MatchPlayer.objects.filter(tenant_id=tenant_id, user_id=user_id, is_live=True).exists()
+
+
+def owed_player(caller: Caller) -> MatchPlayer | None:
+    """Return the caller's seat in a match in flight, which may owe a pong or an acknowledgement."""
+    return (
+        MatchPlayer.objects.filter(
+            tenant_id=caller.tenant_id, user_id=caller.user_id, is_live=True, match__status__in=_IN_FLIGHT
+        )
+        .select_related("match")
+        .first()
+    )
+
+
+class PoolMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A pool as a client shows it."""
+
+    pool_key: str
+    name: str
+    mode: str
+    time_control: str
+    rated: bool
+    teams: int
+    team_size: int
+    rules: dict[str, Any]
+    accept_seconds: float | None
+    waiting: int
+
+
+def pool_messages(tenant_id: str) -> list[PoolMessage]:
+    """Return the tenant's active pools, in the order that staff gave them."""
+    waiting = Count("tickets", filter=Q(tickets__status__in=Ticket.LIVE))
+    pools: Iterable[Any] = Pool.objects.filter(tenant_id=tenant_id, is_active=True).annotate(waiting=waiting)
+    return [
+        PoolMessage(
+            pool_key=pool.key,
+            name=pool.name,
+            mode=pool.mode,
+            time_control=pool.time_control,
+            rated=pool.rated,
+            teams=2,
+            team_size=1,
+            rules={
+                "preset": pool.preset,
+                "rule": pool.rule,
+                "radius": pool.radius,
+                "growth_per_second": pool.growth_per_second,
+                "step_seconds": pool.step_seconds,
+                "cap": pool.cap,
+            },
+            accept_seconds=None,
+            waiting=pool.waiting,
+        )
+        for pool in pools
+    ]

@@ -1,0 +1,45 @@
+"""Leave the queue, in whatever state the ticket is."""
+
+from datetime import datetime
+
+from matchmaking import selectors
+from matchmaking.domain.errors import CannotCancel, QueueEntryNotFound
+from matchmaking.domain.matches import Cause
+from matchmaking.models import Ticket
+from matchmaking.services import matches, tickets
+from matchmaking.services.matches import Failure
+from realtime.protocol.messages import Ticket as TicketMessage
+from realtime.transport.auth import Caller
+from realtime.transport.events import Origin
+
+_TRIES = 5
+
+
+def leave(caller: Caller, queue_entry_id: str | None, *, origin: Origin, now: datetime) -> TicketMessage:
+    """End the caller's ticket; without an id, the live one. A match that it is reserved for is rolled back.
+
+    Raises `QueueEntryNotFound`, and `CannotCancel` for a ticket that is matched or has ended.
+    """
+    for _ in range(_TRIES):
+        ticket = _own(caller, queue_entry_id)
+        tickets.refuse_if_ended(ticket)
+        if _end(ticket, origin=origin, now=now):
+            return selectors.ticket_message(_own(caller, str(ticket.id)), now=now)
+        # It was reserved, or put back, between the two looks: look again.
+    raise CannotCancel
+
+
+def _own(caller: Caller, queue_entry_id: str | None) -> Ticket:
+    if queue_entry_id is not None:
+        return selectors.own_ticket(caller, queue_entry_id)
+    ticket = selectors.live_ticket(caller)
+    if ticket is None:
+        raise QueueEntryNotFound
+    return ticket
+
+
+def _end(ticket: Ticket, *, origin: Origin, now: datetime) -> bool:
+    if ticket.status == Ticket.Status.SEARCHING or ticket.match_id is None:
+        return tickets.cancel_searching(ticket.id, reason="user_request", origin=origin, now=now)
+    failure = Failure(Cause.LEFT, frozenset({ticket.user_id}))
+    return matches.roll_back(ticket.match_id, failure, now=now, origin=origin)

@@ -1,0 +1,201 @@
+"""The matching loop: a reconciler. It looks at what is, and moves every match that can move.
+
+State and deadlines are columns in PostgreSQL; pongs and acknowledgements are hints in Redis. It may run
+anywhere, any number of times, at once or never: the next call carries on. A pool that fails stops no other.
+"""
+
+import random
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import IntegrityError, InterfaceError, OperationalError
+from django.db.models import Q
+from redis.exceptions import RedisError
+
+from matchmaking.domain.matches import Cause, Decision, MatchView, PlayerView, Stage, Step, decide
+from matchmaking.models import Match, MatchPlayer, Pool, Ticket
+from matchmaking.services import matches, pairs, tickets
+from matchmaking.services.matches import Failure
+from matchmaking.wakeup import wake_in
+from realtime.models import Event
+from realtime.transport import events, presence
+from realtime.transport.auth import player_address
+from realtime.transport.database import database_now
+from realtime.transport.push import ping, publish
+
+log = structlog.get_logger(__name__)
+
+_IN_FLIGHT = (Match.Status.PROPOSED, Match.Status.AWAITING_ACCEPTANCE)
+# A deadline's call comes this much after the deadline: sooner would find nothing.
+_PAST_DEADLINE_SECONDS = 0.02
+_rng = random.SystemRandom()
+
+Answers = Mapping[tuple[str, str], datetime]
+Decisions = Mapping[Step, Mapping[UUID, Decision]]
+
+
+def advance() -> None:
+    """Move every match that can move, then pair who is searching; pool by pool."""
+    for pool_id in _pools_with_work():
+        try:
+            _advance_pool(pool_id)
+        except (OperationalError, InterfaceError, RedisError):
+            # Not this pool's fault, and no other would fare better.
+            raise
+        except Exception:
+            log.exception("pool_failed", pool=str(pool_id))
+
+
+def _pools_with_work() -> list[UUID | None]:
+    """Return who has searching tickets or matches in flight; None stands for matches outside of any pool."""
+    searching = Ticket.objects.filter(status=Ticket.Status.SEARCHING).values_list("pool_id", flat=True)
+    in_flight = Match.objects.filter(status__in=_IN_FLIGHT).values_list("pool_id", flat=True)
+    return sorted({*searching.distinct(), *in_flight.distinct()}, key=str)
+
+
+def _advance_pool(pool_id: UUID | None) -> None:
+    for batch in _batches(_decide_all(pool_id)):
+        _act(batch)
+    if pool_id is not None:
+        _pair(Pool.objects.get(id=pool_id))
+
+
+# --- matches in flight
+
+
+def _decide_all(pool_id: UUID | None) -> list[tuple[UUID, Decision]]:
+    """Say what each match in flight should do now."""
+    in_flight = list(
+        Match.objects.filter(Q(pool=pool_id), status__in=_IN_FLIGHT)
+        .only("id", "stage", "deadline", "lease_until", "retry_at")
+        .prefetch_related("players")
+        .order_by("id")
+    )
+    if not in_flight:
+        return []
+    now = database_now()
+    keys = [key for match in in_flight for player in match.players.all() for key in _keys(match, player)]
+    answers = presence.answered_at(keys, now=now)
+    return [(match.id, decide(_view(match, answers), now)) for match in in_flight]
+
+
+def _keys(match: Match, player: MatchPlayer) -> Iterator[tuple[str, str]]:
+    """Yield where the answer is found that the match waits for now."""
+    address = player_address(player.tenant_id, player.user_id)
+    if match.stage == Stage.VERIFYING:
+        yield address, player.nonce
+    if match.stage == Stage.NOTIFYING:
+        yield address, str(player.found_event_id)
+
+
+def _view(match: Match, answers: Answers) -> MatchView:
+    stage = Stage(match.stage)
+    players = []
+    for player in match.players.all():
+        at = next((answers.get(key) for key in _keys(match, player)), None)
+        players.append(
+            PlayerView(
+                user_id=player.user_id,
+                answered_at=at if stage is Stage.VERIFYING else None,
+                acknowledged_at=at if stage is Stage.NOTIFYING else None,
+            )
+        )
+    return MatchView(
+        stage=stage,
+        deadline=match.deadline,
+        lease_until=match.lease_until,
+        retry_at=match.retry_at,
+        players=players,
+    )
+
+
+def _batches(decisions: Sequence[tuple[UUID, Decision]]) -> Iterator[Decisions]:
+    """Yield what to do, a transaction's worth at a time."""
+    size = settings.MATCH_PAIRS_PER_BATCH
+    for start in range(0, len(decisions), size):
+        batch: dict[Step, dict[UUID, Decision]] = {step: {} for step in Step}
+        for match_id, decision in decisions[start : start + size]:
+            batch[decision.step][match_id] = decision
+        yield batch
+
+
+def _act(batch: Decisions) -> None:
+    if batch[Step.CONFIRM]:
+        matches.confirm(list(batch[Step.CONFIRM]), now=database_now())
+    if batch[Step.CREATE]:
+        matches.create_games(list(batch[Step.CREATE]), now=database_now())
+        wake_in(settings.ACK_SECONDS / 2 + _PAST_DEADLINE_SECONDS)
+        wake_in(settings.ACK_SECONDS + _PAST_DEADLINE_SECONDS)
+    if batch[Step.RESEND]:
+        _resend(list(batch[Step.RESEND]))
+    if batch[Step.PING]:
+        _ping(list(batch[Step.PING]))
+    for match_id, decision in batch[Step.ROLL_BACK].items():
+        failure = Failure(decision.cause or Cause.INTERNAL_ERROR, decision.causers)
+        matches.roll_back(match_id, failure, now=database_now())
+
+
+def _ping(match_ids: Collection[UUID]) -> None:
+    """Ping all players at once; the clock of the check starts when the pings are on their way."""
+    now = database_now()
+    players = MatchPlayer.objects.filter(match_id__in=match_ids)
+    pings = [ping(player_address(p.tenant_id, p.user_id), nonce=p.nonce, now=now) for p in players]
+    if publish(pings):
+        matches.set_pinged(match_ids, now=database_now())
+        wake_in(settings.HEALTH_CHECK_SECONDS + _PAST_DEADLINE_SECONDS)
+
+
+def _resend(match_ids: Collection[UUID]) -> None:
+    """Send ``match_found`` once more, with the same id, to those who did not acknowledge it."""
+    now = database_now()
+    claimed = matches.claim_resend(match_ids, now=now)
+    players = list(MatchPlayer.objects.filter(match_id__in=claimed))
+    keys = {
+        (player_address(p.tenant_id, p.user_id), str(p.found_event_id)): p.found_event_id for p in players
+    }
+    answered = presence.answered_at(list(keys), now=now)
+    missing = [event_id for key, event_id in keys.items() if event_id and key not in answered]
+    events.push_events(Event.objects.filter(id__in=missing), now=now, again=True)
+
+
+# --- who is searching
+
+
+def _pair(pool: Pool) -> None:
+    """Pair who is searching, reserve the pairs a transaction at a time, and ping each batch at once."""
+    found = pairs.find(pool, now=database_now())
+    size = settings.MATCH_PAIRS_PER_BATCH
+    for start in range(0, len(found), size):
+        reserved = _reserve(pool, found[start : start + size])
+        if reserved:
+            _ping(reserved)
+
+
+def _reserve(pool: Pool, batch: Sequence[tuple[UUID, UUID]]) -> list[UUID]:
+    try:
+        return matches.reserve(pool, batch, now=database_now(), rng=_rng)
+    except IntegrityError as error:
+        # Somebody in the batch is in a match already. One pair at a time, it drops its own alone.
+        if len(batch) == 1:
+            log.warning(
+                "pair_dropped", pool=str(pool.id), tickets=[str(t) for t in batch[0]], error=str(error)
+            )
+            return []
+        return [match_id for pair in batch for match_id in _reserve(pool, [pair])]
+
+
+# --- once a second
+
+
+def tick() -> None:
+    """Do all that is due: what the answers and deadlines of matches ask for, and what was left over."""
+    now = database_now()
+    tickets.clear_flags(now=now)
+    advance()
+    matches.cancel_due_games(now=now)
+    events.republish(now=now)
+    pairs.send_updates(now=now)
+    presence.note_tick()

@@ -1,0 +1,372 @@
+"""The stages of a match: reserve, verify, create, notify, confirm, or roll everything back.
+
+Each stage is one short transaction with a compare-and-set on the stage before, so any worker may die between
+any two lines and any other carries on. Nothing here knows of queues but the tickets that a match holds.
+"""
+
+import random
+import secrets
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from matchmaking import selectors
+from matchmaking.domain import matches as rules
+from matchmaking.domain.matches import Cause, Stage
+from matchmaking.domain.quality import evenness
+from matchmaking.hosts import Game, GameRequest, game_host
+from matchmaking.models import Match, MatchPlayer, Pool, Ticket
+from matchmaking.services import tickets
+from matchmaking.wakeup import wake_after_commit
+from realtime.identifiers import new_id
+from realtime.protocol.messages import MatchCancelled, MatchFound, MatchReady, Opponent
+from realtime.transport.auth import player_address
+from realtime.transport.events import NO_ORIGIN, Origin, Outgoing, emit
+
+log = structlog.get_logger(__name__)
+
+COLORS = ("white", "black")
+TAKE_OVER_SECONDS = 0.5
+"""A worker that reserved a match has pinged its players by then, or is dead."""
+
+_IN_FLIGHT = (Match.Status.PROPOSED, Match.Status.AWAITING_ACCEPTANCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a match is rolled back, and the users who are the cause."""
+
+    cause: Cause
+    causers: frozenset[str] = frozenset()
+
+
+def _seconds(seconds: float) -> timedelta:
+    return timedelta(seconds=seconds)
+
+
+# --- reserve
+
+
+def reserve(
+    pool: Pool, pairs: Sequence[tuple[UUID, UUID]], *, now: datetime, rng: random.Random
+) -> list[UUID]:
+    """Move pairs of tickets into new matches, in one transaction; return the matches.
+
+    A ticket that is no longer searching drops its pair and nothing else.
+    """
+    with transaction.atomic():
+        free = tickets.reserve([ticket_id for pair in pairs for ticket_id in pair])
+        chosen = [(free[a], free[b]) for a, b in pairs if a in free and b in free]
+        matches = [_new_match(pool, pair, now=now) for pair in chosen]
+        Match.objects.bulk_create(matches)
+        MatchPlayer.objects.bulk_create(
+            player
+            for match, pair in zip(matches, chosen, strict=True)
+            for player in _new_players(match, pair, rng)
+        )
+        tickets.set_reserved(
+            {t.id: match.id for match, pair in zip(matches, chosen, strict=True) for t in pair}
+        )
+    for match, pair in zip(matches, chosen, strict=True):
+        _log("match_reserved", match, users=[ticket.user_id for ticket in pair])
+    return [match.id for match in matches]
+
+
+def _new_match(pool: Pool, pair: tuple[Ticket, Ticket], *, now: datetime) -> Match:
+    lease_until = now + _seconds(settings.LEASE_SECONDS)
+    return Match(
+        tenant_id=pool.tenant_id,
+        pool=pool,
+        mode=pool.mode,
+        time_control=pool.time_control,
+        rated=pool.rated,
+        metadata={str(ticket.user_id): ticket.metadata for ticket in pair if ticket.metadata},
+        quality=evenness(pair[0].rating, pair[1].rating),
+        deadline=lease_until,
+        lease_until=lease_until,
+        retry_at=now + _seconds(TAKE_OVER_SECONDS),
+        created_at=now,
+    )
+
+
+def _new_players(match: Match, pair: Sequence[Ticket], rng: random.Random) -> list[MatchPlayer]:
+    colors = rng.sample(COLORS, len(COLORS))
+    return [
+        MatchPlayer(
+            match=match,
+            tenant_id=ticket.tenant_id,
+            user_id=ticket.user_id,
+            display_name=ticket.display_name,
+            rating=ticket.rating,
+            color=color,
+            team=team,
+            ticket_id=ticket.id,
+            nonce=secrets.token_urlsafe(16),
+        )
+        for team, (ticket, color) in enumerate(zip(pair, colors, strict=True), start=1)
+    ]
+
+
+# --- verify
+
+
+def set_pinged(match_ids: Collection[UUID], *, now: datetime) -> None:
+    """Start the clock of the health check, once the pings are on their way."""
+    Match.objects.filter(id__in=match_ids, stage=Stage.RESERVED, status=Match.Status.PROPOSED).update(
+        stage=Stage.VERIFYING,
+        retry_at=None,
+        deadline=now + _seconds(settings.HEALTH_CHECK_SECONDS),
+        lease_until=now + _seconds(settings.LEASE_SECONDS),
+    )
+
+
+# --- create
+
+
+def create_games(match_ids: Collection[UUID], *, now: datetime) -> None:
+    """Ask the host for the games of verified matches, outside every transaction, and tell the players."""
+    claimed = _claim_for_creation(match_ids, now=now)
+    if not claimed:
+        return
+    players = MatchPlayer.objects.filter(match_id__in=[match.id for match in claimed])
+    seats: dict[UUID, list[tuple[str, str]]] = {}
+    for player in players:
+        seats.setdefault(player.match_id, []).append((player.user_id, player.display_name))
+    requests = [GameRequest(match.id, match.tenant_id, seats[match.id]) for match in claimed]
+    games = game_host().create(requests, now=now)
+    _notify(games, now=now)
+    for match in claimed:
+        if match.id not in games:
+            roll_back(match.id, Failure(Cause.GAME_SERVICE_UNAVAILABLE), now=now)
+
+
+def _claim_for_creation(match_ids: Collection[UUID], *, now: datetime) -> list[Match]:
+    """Move verified matches on, so that one worker alone asks for their games."""
+    with transaction.atomic():
+        claimed = list(
+            Match.objects.select_for_update(of=("self",), skip_locked=True).filter(
+                id__in=match_ids, stage=Stage.VERIFYING, status=Match.Status.PROPOSED
+            )
+        )
+        Match.objects.filter(id__in=[match.id for match in claimed]).update(
+            stage=Stage.CREATING, lease_until=now + _seconds(settings.LEASE_SECONDS)
+        )
+    return claimed
+
+
+# --- notify
+
+
+def _notify(games: Mapping[UUID, Game], *, now: datetime) -> None:
+    """Note the games and tell all players, in one transaction."""
+    with transaction.atomic():
+        matches = _lock(games, stage=Stage.CREATING)
+        for match in matches:
+            game = games[match.id]
+            match.game_id, match.session_id, match.join_url = game.game_id, game.session_id, game.join_url
+            match.stage = Stage.NOTIFYING
+            match.deadline = now + _seconds(settings.ACK_SECONDS)
+            match.retry_at = now + _seconds(settings.ACK_SECONDS / 2)
+            match.lease_until = now + _seconds(settings.ACK_SECONDS + settings.LEASE_SECONDS)
+        Match.objects.bulk_update(
+            matches,
+            ["game_id", "session_id", "join_url", "stage", "deadline", "retry_at", "lease_until"],
+        )
+        players = [player for match in matches for player in match.players.all()]
+        for player in players:
+            player.found_event_id = new_id()
+        MatchPlayer.objects.bulk_update(players, ["found_event_id"])
+        emit([event for match in matches for event in _found_events(match)], now=now)
+
+
+def _found_events(match: Match) -> list[Outgoing]:
+    players = list(match.players.all())
+    return [
+        Outgoing(
+            id=player.found_event_id or new_id(),
+            address=player_address(player.tenant_id, player.user_id),
+            message=MatchFound(
+                match_id=str(match.id),
+                game_id=match.game_id or "",
+                queue_entry_id=str(player.ticket_id) if player.ticket_id else None,
+                pool_key=match.pool.key if match.pool else None,
+                opponents=[
+                    Opponent(user_id=other.user_id, display_name=other.display_name, rating=other.rating)
+                    for other in players
+                    if other.team != player.team
+                ],
+                color=player.color,
+                team=player.team,
+                ack_within_ms=round(settings.ACK_SECONDS * 1000),
+            ),
+        )
+        for player in players
+    ]
+
+
+def claim_resend(match_ids: Collection[UUID], *, now: datetime) -> list[UUID]:
+    """Return those matches whose ``match_found`` is to be sent once more, each to one caller alone."""
+    claimed = []
+    for match_id in match_ids:
+        due = Match.objects.filter(id=match_id, stage=Stage.NOTIFYING, retry_at__lte=now)
+        if due.update(retry_at=None):
+            claimed.append(match_id)
+    return claimed
+
+
+# --- confirm
+
+
+def confirm(match_ids: Collection[UUID], *, now: datetime) -> list[UUID]:
+    """Confirm matches that all their players acknowledged, in one transaction; return them.
+
+    Only a match whose tickets are all still reserved for it; another one is rolled back.
+    """
+    with transaction.atomic():
+        matches = _lock(match_ids, stage=Stage.NOTIFYING)
+        held = tickets.held_by([match.id for match in matches])
+        whole = [match for match in matches if _is_whole(match, held.get(match.id, []))]
+        tickets.set_matched([t.id for match in whole for t in held.get(match.id, [])], now=now)
+        Match.objects.filter(id__in=[match.id for match in whole]).update(
+            status=Match.Status.CONFIRMED, stage=Stage.DONE, confirmed_at=now
+        )
+        game_host().start([match.id for match in whole], now=now)
+        emit([event for match in whole for event in _ready_events(match)], now=now)
+    for match in whole:
+        _log("match_confirmed", match, seconds=round((now - match.created_at).total_seconds(), 3))
+    confirmed = {match.id for match in whole}
+    for match in matches:
+        if match.id not in confirmed:
+            roll_back(match.id, Failure(Cause.INTERNAL_ERROR), now=now)
+    return list(confirmed)
+
+
+def _is_whole(match: Match, held: Sequence[Ticket]) -> bool:
+    return {t.id for t in held} == {p.ticket_id for p in match.players.all() if p.ticket_id}
+
+
+def _ready_events(match: Match) -> list[Outgoing]:
+    optional = {}
+    if match.session_id:
+        optional["session_id"] = str(match.session_id)
+    if match.join_url:
+        optional["join_url"] = match.join_url
+    ready = MatchReady(match_id=str(match.id), game_id=match.game_id or "", **optional)
+    return [
+        Outgoing(address=player_address(player.tenant_id, player.user_id), message=ready)
+        for player in match.players.all()
+    ]
+
+
+# --- roll back
+
+
+def roll_back(match_id: UUID, failure: Failure, *, now: datetime, origin: Origin = NO_ORIGIN) -> bool:
+    """Take a match in flight back as if it had never been; return False where it is in flight no more.
+
+    Healthy players search again at their exact place. ``origin`` is the command of a player who left.
+    """
+    with transaction.atomic():
+        locked = _lock([match_id])
+        if not locked:
+            return False
+        match = locked[0]
+        may_have_game = match.stage in {Stage.CREATING, Stage.NOTIFYING}
+        stage, match.stage, match.status = match.stage, Stage.DONE, Match.Status.CANCELLED
+        match.cancel_reason, match.game_cancel_due, match.finished_at = failure.cause, may_have_game, now
+        match.save(update_fields=["stage", "status", "cancel_reason", "game_cancel_due", "finished_at"])
+        match.players.update(is_live=False)
+        emit(_release(match, failure, now=now, origin=origin), now=now)
+        wake_after_commit()
+    _log(
+        "match_rolled_back",
+        match,
+        cause=failure.cause.value,
+        causers=sorted(failure.causers),
+        stage=str(stage),
+    )
+    return True
+
+
+def _release(match: Match, failure: Failure, *, now: datetime, origin: Origin) -> list[Outgoing]:
+    """Give the match's tickets free; return what each player is told."""
+    held = tickets.held_by([match.id]).get(match.id, [])
+    kept = [t for t in held if _keeps_place(t.user_id, failure)]
+    left = [t for t in held if not _keeps_place(t.user_id, failure)]
+    flagged = {t.user_id for t in kept if _is_flagged(t.user_id, failure)}
+    tickets.put_back(kept, flagged=flagged, now=now)
+    tickets.end_by_user(left, now=now)
+    by_user = {t.user_id: t for t in kept}
+    told = [
+        _cancelled_event(match, player, by_user.get(player.user_id), failure)
+        for player in match.players.all()
+        if player.user_id not in {t.user_id for t in left}
+    ]
+    return told + [tickets.cancelled_event(t, origin=origin) for t in left]
+
+
+def _keeps_place(user_id: str, failure: Failure) -> bool:
+    return rules.keeps_place(user_id, cause=failure.cause, causers=failure.causers)
+
+
+def _is_flagged(user_id: str, failure: Failure) -> bool:
+    return rules.is_flagged(user_id, cause=failure.cause, causers=failure.causers)
+
+
+def _cancelled_event(
+    match: Match, player: MatchPlayer, requeued: Ticket | None, failure: Failure
+) -> Outgoing:
+    reason = rules.reason_for(player.user_id, cause=failure.cause, causers=failure.causers)
+    return Outgoing(
+        address=player_address(player.tenant_id, player.user_id),
+        message=MatchCancelled(
+            match_id=str(match.id),
+            reason=reason,  # type: ignore[arg-type]  # the domain's words are the message's
+            requeued=requeued is not None,
+            queue_entry_id=str(player.ticket_id) if player.ticket_id else None,
+            position=selectors.position(requeued) if requeued else None,
+        ),
+    )
+
+
+def cancel_due_games(*, now: datetime) -> None:
+    """Cancel games, by match, that a roll-back may have left at the host; asked again until it is done."""
+    for match in Match.objects.filter(game_cancel_due=True)[:100]:
+        game_host().cancel(match.tenant_id, match.id, now=now)
+        Match.objects.filter(id=match.id).update(game_cancel_due=False)
+
+
+# --- the end
+
+
+def finish(match_id: UUID, now: datetime) -> None:
+    """End a confirmed match without a result, so that its players can queue again."""
+    with transaction.atomic():
+        match = Match.objects.select_for_update(of=("self",)).filter(id=match_id).first()
+        if match is None or match.status != Match.Status.CONFIRMED:
+            return
+        match.status, match.finished_at = Match.Status.FINISHED, now
+        match.save(update_fields=["status", "finished_at"])
+        match.players.update(is_live=False)
+    _log("match_finished", match)
+
+
+def _lock(match_ids: Iterable[UUID], *, stage: Stage | None = None) -> list[Match]:
+    """Lock and return those matches that are in flight, and at ``stage`` where one is given."""
+    found = (
+        Match.objects.select_for_update(of=("self",))
+        .filter(id__in=list(match_ids), status__in=_IN_FLIGHT)
+        .select_related("pool")
+        .prefetch_related("players")
+        .order_by("id")
+    )
+    return list(found.filter(stage=stage) if stage else found)
+
+
+def _log(event: str, match: Match, **values: object) -> None:
+    log.info(event, tenant=match.tenant_id, pool=str(match.pool_id or ""), match=str(match.id), **values)

@@ -1,0 +1,250 @@
+"""Join and leave the queue, and what a match does to the tickets that it was made of."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from django.db import IntegrityError, connection, transaction
+from redis.exceptions import RedisError
+
+from matchmaking import ratings, selectors
+from matchmaking.domain.errors import ActiveGameExists, AlreadyInQueue, CannotCancel, PoolNotFound
+from matchmaking.domain.matches import sit_out_seconds
+from matchmaking.models import Pool, Ticket
+from matchmaking.wakeup import wake_after_commit
+from realtime.protocol.codec import MAX_METADATA_BYTES, encode_json
+from realtime.protocol.errors import InvalidRequest, NotFound
+from realtime.protocol.messages import JoinQueueData, QueueCancelled, QueueJoined
+from realtime.protocol.messages import Ticket as TicketMessage
+from realtime.transport import presence
+from realtime.transport.auth import Caller, player_address
+from realtime.transport.events import NO_ORIGIN, Origin, Outgoing, emit
+
+log = structlog.get_logger(__name__)
+
+ONE_LIVE_TICKET = "one_live_ticket_per_player"
+_TRIES = 3
+
+
+def join(caller: Caller, request: JoinQueueData, *, origin: Origin, now: datetime) -> TicketMessage:
+    """Queue the caller in a pool; return the ticket.
+
+    Raises `PoolNotFound`, `AlreadyInQueue`, `ActiveGameExists` and, for metadata beyond 2 KiB,
+    `InvalidRequest`. The database itself holds "one live ticket", under any race.
+    """
+    if len(encode_json(request.metadata).encode()) > MAX_METADATA_BYTES:
+        raise InvalidRequest(f"metadata is larger than {MAX_METADATA_BYTES} bytes", field="metadata")
+    if request.party_id is not None:
+        raise NotFound("There is no such party")
+    pool = Pool.objects.filter(tenant_id=caller.tenant_id, key=request.pool_key, is_active=True).first()
+    if pool is None:
+        raise PoolNotFound
+    is_there = bool(origin.connection_id) or _is_connected(caller)
+    for _ in range(_TRIES):
+        ticket = _new_ticket(caller, pool, request, is_there=is_there, now=now)
+        try:
+            return _insert(ticket, origin=origin, now=now)
+        except IntegrityError as error:
+            if _violated(error) != ONE_LIVE_TICKET:
+                raise
+        live = selectors.live_ticket(caller)
+        if live is not None:
+            raise AlreadyInQueue(queue_entry_id=str(live.id))
+        # The ticket in the way ended between the two statements: there is room now.
+    raise AlreadyInQueue
+
+
+def _new_ticket(
+    caller: Caller, pool: Pool, request: JoinQueueData, *, is_there: bool, now: datetime
+) -> Ticket:
+    return Ticket(
+        tenant_id=caller.tenant_id,
+        user_id=caller.user_id,
+        display_name=caller.display_name,
+        pool=pool,
+        queued_at=now,
+        priority_seconds=caller.priority_seconds,
+        age_from=now - timedelta(seconds=caller.priority_seconds),
+        rating=ratings.rating_of(pool, caller.user_id),
+        regions=request.regions,
+        latencies=request.latencies,
+        metadata=request.metadata,
+        unreachable_since=None if is_there else now,
+    )
+
+
+@transaction.atomic
+def _insert(ticket: Ticket, *, origin: Origin, now: datetime) -> TicketMessage:
+    ticket.save(force_insert=True)
+    # Looked at only now: had the caller's former ticket been matched just before, its match is visible.
+    if selectors.is_in_match(ticket.tenant_id, ticket.user_id):
+        raise ActiveGameExists
+    answer = selectors.ticket_message(ticket, now=now)
+    wake_after_commit()
+    address = player_address(ticket.tenant_id, ticket.user_id)
+    joined = QueueJoined(**{name: getattr(answer, name) for name in answer.__struct_fields__})
+    emit([Outgoing(address=address, message=joined, origin=origin)], now=now)
+    _log("queue_joined", ticket, position=answer.position)
+    return answer
+
+
+def _is_connected(caller: Caller) -> bool:
+    try:
+        return presence.is_connected(caller.address)
+    except RedisError:
+        # The loop asks again, as long as the ticket waits.
+        return False
+
+
+def _violated(error: IntegrityError) -> str | None:
+    """Return the name of the constraint that an error speaks of."""
+    return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
+
+
+def cancel_searching(ticket_id: UUID, *, reason: str, origin: Origin, now: datetime) -> bool:
+    """End a ticket that is searching; return False where it is not, any more."""
+    with transaction.atomic():
+        ended = Ticket.objects.filter(id=ticket_id, status=Ticket.Status.SEARCHING).update(
+            status=Ticket.Status.CANCELLED, cancel_reason=reason, ended_at=now
+        )
+        if not ended:
+            return False
+        ticket = Ticket.objects.get(id=ticket_id)
+        emit([cancelled_event(ticket, origin=origin)], now=now)
+        _log("queue_left", ticket, reason=reason)
+        return True
+
+
+def refuse_if_ended(ticket: Ticket) -> None:
+    """Raise `CannotCancel` for a ticket that is matched or has ended."""
+    if ticket.status not in Ticket.LIVE:
+        raise CannotCancel
+
+
+def cancelled_event(ticket: Ticket, *, origin: Origin = NO_ORIGIN) -> Outgoing:
+    """Return the event that tells a player of the end of its ticket."""
+    return Outgoing(
+        address=player_address(ticket.tenant_id, ticket.user_id),
+        message=QueueCancelled(queue_entry_id=str(ticket.id), reason=ticket.cancel_reason),  # type: ignore[arg-type]  # the choices are the message's
+        origin=origin,
+    )
+
+
+# --- what a match does to its tickets
+
+
+def reserve(ticket_ids: Collection[UUID]) -> dict[UUID, Ticket]:
+    """Lock those tickets that are still searching, and return them by id."""
+    return {
+        ticket.id: ticket
+        for ticket in Ticket.objects.select_for_update(of=("self",))
+        .filter(id__in=ticket_ids, status=Ticket.Status.SEARCHING)
+        .order_by("id")
+    }
+
+
+def set_reserved(match_of: dict[UUID, UUID]) -> None:
+    """Put locked tickets into their matches; keys are ticket ids, values match ids."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE matchmaking_ticket SET status = 'RESERVED', match_id = chosen.match_id"
+            " FROM unnest(%s::uuid[], %s::uuid[]) AS chosen (ticket_id, match_id)"
+            " WHERE id = chosen.ticket_id AND status = 'SEARCHING'",
+            [list(match_of), list(match_of.values())],
+        )
+
+
+def held_by(match_ids: Iterable[UUID]) -> dict[UUID, list[Ticket]]:
+    """Lock and return the tickets that are reserved for each match."""
+    held: dict[UUID, list[Ticket]] = {}
+    locked = Ticket.objects.select_for_update(of=("self",)).select_related("pool").order_by("id")
+    for ticket in locked.filter(match_id__in=match_ids, status=Ticket.Status.RESERVED):
+        held.setdefault(ticket.match_id, []).append(ticket)  # type: ignore[arg-type]  # filtered by it
+    return held
+
+
+def set_matched(ticket_ids: Collection[UUID], *, now: datetime) -> None:
+    """End locked tickets as matched."""
+    Ticket.objects.filter(id__in=ticket_ids).update(
+        status=Ticket.Status.MATCHED, ended_at=now, failures=0, unreachable_since=None
+    )
+
+
+def put_back(tickets: Sequence[Ticket], *, flagged: Collection[str], now: datetime) -> None:
+    """Let locked tickets search again, where they were: ``queued_at`` never changes.
+
+    The users in ``flagged`` count as unreachable until heard from, and sit out longer each time in a row.
+    """
+    for ticket in tickets:
+        ticket.status = Ticket.Status.SEARCHING
+        ticket.match = None
+        if ticket.user_id in flagged:
+            ticket.failures += 1
+            ticket.unreachable_since = now
+            ticket.not_before = now + timedelta(seconds=sit_out_seconds(ticket.failures))
+    Ticket.objects.bulk_update(tickets, ["status", "match", "failures", "unreachable_since", "not_before"])
+
+
+def end_by_user(tickets: Sequence[Ticket], *, now: datetime) -> None:
+    """End locked tickets at their players' own wish."""
+    for ticket in tickets:
+        ticket.status = Ticket.Status.CANCELLED
+        ticket.cancel_reason = "user_request"
+        ticket.ended_at = now
+        _log("queue_left", ticket, reason="user_request")
+    Ticket.objects.bulk_update(tickets, ["status", "cancel_reason", "ended_at"])
+
+
+# --- being there
+
+
+def note_heard(caller: Caller) -> None:
+    """Let the caller's ticket be reserved again, at once: its player is back."""
+    flagged = Ticket.objects.filter(
+        tenant_id=caller.tenant_id,
+        user_id=caller.user_id,
+        status__in=Ticket.LIVE,
+        unreachable_since__isnull=False,
+    )
+    if flagged.update(unreachable_since=None):
+        wake_after_commit()
+
+
+def note_gone(caller: Caller, *, at: datetime) -> None:
+    """Do not reserve the caller's ticket before it is heard from: its last socket was closed ``at``."""
+    Ticket.objects.filter(
+        tenant_id=caller.tenant_id,
+        user_id=caller.user_id,
+        status__in=Ticket.LIVE,
+        unreachable_since=None,
+        queued_at__lte=at,
+    ).update(unreachable_since=at)
+
+
+def clear_flags(*, now: datetime) -> int:
+    """Let tickets be reserved again whose players were heard from since the flag; return how many."""
+    flagged = {
+        ticket.id: (player_address(ticket.tenant_id, ticket.user_id), ticket.unreachable_since)
+        for ticket in Ticket.objects.filter(
+            status=Ticket.Status.SEARCHING, unreachable_since__isnull=False
+        ).only("id", "tenant_id", "user_id", "unreachable_since")
+    }
+    heard = presence.heard_at([address for address, _ in flagged.values()], now=now)
+    back = [
+        ticket_id
+        for ticket_id, (address, since) in flagged.items()
+        if since is not None and address in heard and heard[address] > since
+    ]
+    return Ticket.objects.filter(id__in=back).update(unreachable_since=None) if back else 0
+
+
+def _log(event: str, ticket: Ticket, **values: object) -> None:
+    log.info(
+        event,
+        tenant=ticket.tenant_id,
+        user=ticket.user_id,
+        pool=str(ticket.pool_id),
+        ticket=str(ticket.id),
+        **values,
+    )

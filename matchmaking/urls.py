@@ -1,0 +1,14 @@
+"""Routes of the queue, below ``/v1/matchmaking``."""
+
+from django.urls import path
+
+from matchmaking import api
+
+urlpatterns = [
+    path("queue", api.QueueView.as_view()),
+    path("queue/<str:queue_entry_id>", api.QueueEntryView.as_view()),
+    path("active", api.ActiveView.as_view()),
+    path("pools", api.PoolsView.as_view()),
+    path("matches", api.MatchesView.as_view()),
+    path("matches/<str:match_id>", api.MatchView.as_view()),
+]

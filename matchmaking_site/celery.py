@@ -1,0 +1,58 @@
+"""The Celery application and its beat schedule, in code."""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "matchmaking_site.settings")
+
+from django.conf import settings
+
+
+def _broker_url(redis_url: str) -> str:
+    """Translate ``unix:///path?db=0`` into kombu's spelling of the same."""
+    return redis_url.replace("unix://", "redis+socket://", 1)
+
+
+@setup_logging.connect
+def _keep_our_logging(**_: Any) -> None:
+    """Leave the logging as settings.py made it: without a receiver Celery replaces it."""
+
+
+app = Celery("matchmaking")
+# "Current" is a matter of each thread; web processes send from many.
+app.set_default()
+app.conf.update(
+    broker_url=_broker_url(settings.REDIS_URL),
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={"visibility_timeout": 3600},
+    task_ignore_result=True,
+    task_default_queue="matchmaking",
+    task_send_sent_event=True,
+    worker_send_task_events=True,
+    worker_prefetch_multiplier=1,
+    worker_pool="threads",
+    worker_concurrency=4,
+    timezone="UTC",
+)
+# A tick that nobody took up in time is worth nothing: the next one does its work.
+app.conf.beat_schedule = {
+    "tick": {
+        "task": "matchmaking.tasks.tick",
+        "schedule": settings.TICK_SECONDS,
+        "options": {"expires": max(settings.TICK_SECONDS * 2, 2)},
+    },
+    "expire-grace": {
+        "task": "realtime.tasks.expire_grace",
+        "schedule": 1.0,
+        "options": {"expires": 2},
+    },
+    "purge-events": {
+        "task": "realtime.tasks.purge_events",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+}
+app.autodiscover_tasks()

@@ -1,0 +1,58 @@
+"""Is the process alive, and is everything that a match needs well?"""
+
+from collections.abc import Callable
+
+import structlog
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+from redis.exceptions import RedisError
+
+from realtime.transport import presence
+
+log = structlog.get_logger(__name__)
+
+
+def live(_request: HttpRequest) -> JsonResponse:
+    """Answer 200 while the process answers at all."""
+    return JsonResponse({"status": "ok"})
+
+
+def ready(_request: HttpRequest) -> JsonResponse:
+    """Answer 200 when database, Redis and matching loop are well, else 503 with the failing parts named."""
+    failing = [name for name, is_well in _PARTS if not is_well()]
+    return JsonResponse(
+        {"status": "failing" if failing else "ok", "failing": failing}, status=503 if failing else 200
+    )
+
+
+def _database_is_well() -> bool:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError as error:
+        log.warning("database_not_well", error=str(error))
+        return False
+    return True
+
+
+def _redis_is_well() -> bool:
+    try:
+        presence.check()
+    except RedisError as error:
+        log.warning("redis_not_well", error=str(error))
+        return False
+    return True
+
+
+def _loop_is_well() -> bool:
+    try:
+        return presence.loop_is_well()
+    except RedisError:
+        return False
+
+
+_PARTS: tuple[tuple[str, Callable[[], bool]], ...] = (
+    ("database", _database_is_well),
+    ("redis", _redis_is_well),
+    ("matching_loop", _loop_is_well),
+)

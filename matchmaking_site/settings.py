@@ -1,0 +1,229 @@
+"""Settings, from the environment only. A wrong value stops the start with one clear line.
+
+docs/configuration.md lists every variable; a test compares it with this file.
+"""
+
+import re
+import sys
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dj_database_url
+from environs import Env, EnvError
+from marshmallow import ValidationError
+from marshmallow.validate import OneOf, Range
+
+from matchmaking_site.logs import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Env()
+
+
+def _stop(message: str) -> None:
+    sys.exit(f"matchmaking: {message}")
+
+
+def _seconds(name: str, default: float) -> float:
+    """Read a duration in seconds; fractions are allowed, so that a test can run fast."""
+    return env.float(name, default, validate=Range(min=0.05, max=10_000_000))
+
+
+def _secret(name: str) -> str:
+    value = env.str(name)
+    if len(value.encode()) < 32:
+        raise EnvError(f'Environment variable "{name}" needs 32 bytes or more')
+    return value
+
+
+def _redis_url() -> str:
+    url = env.str("REDIS_URL")
+    if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
+        raise EnvError('Environment variable "REDIS_URL" must begin with redis://, rediss:// or unix://')
+    return url
+
+
+def _database() -> dict[str, object]:
+    url = env.str("DATABASE_URL")
+    if urlsplit(url).scheme not in {"postgres", "postgresql"}:
+        raise EnvError('Environment variable "DATABASE_URL" must begin with postgresql://')
+    pool_size = env.int("DATABASE_POOL_SIZE", 20, validate=Range(min=2, max=1000))
+    database: dict[str, object] = {**dj_database_url.parse(url)}
+    options: dict[str, object] = {}
+    options["pool"] = {"min_size": 2, "max_size": pool_size, "timeout": 10}
+    # One transaction left open makes every claim on the queue slower, whatever VACUUM does.
+    options["options"] = "-c idle_in_transaction_session_timeout=30s -c statement_timeout=30s"
+    return database | {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True, "OPTIONS": options}
+
+
+def _origins() -> list[str]:
+    origins = env.list("ALLOWED_ORIGINS", [PUBLIC_URL])
+    for origin in origins:
+        if not re.fullmatch(r"https?://[^/\s]+", origin):
+            raise EnvError(
+                f'Environment variable "ALLOWED_ORIGINS": {origin!r} is not like https://host[:port]'
+            )
+    return origins
+
+
+try:
+    DEBUG = False
+    HOST = env.str("HOST", "127.0.0.1")
+    PORT = env.int("PORT", 8000, validate=Range(min=0, max=65535))
+    DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", 20, validate=Range(min=2, max=1000))
+    DATABASES = {"default": _database()}
+    REDIS_URL = _redis_url()
+    SECRET_KEY = _secret("SECRET_KEY")
+    JWT_SIGNING_KEY = _secret("JWT_SIGNING_KEY")
+    if SECRET_KEY == JWT_SIGNING_KEY:
+        raise EnvError('Environment variables "SECRET_KEY" and "JWT_SIGNING_KEY" must not be equal')
+    JWT_ISSUER = env.str("JWT_ISSUER", "matchmaking")
+    if not JWT_ISSUER:
+        raise EnvError('Environment variable "JWT_ISSUER" must not be empty')
+    ACCESS_TOKEN_SECONDS = _seconds("ACCESS_TOKEN_SECONDS", 3600)
+    REFRESH_TOKEN_SECONDS = _seconds("REFRESH_TOKEN_SECONDS", 14 * 24 * 3600)
+    PUBLIC_URL = env.str("PUBLIC_URL", f"http://{HOST}:{PORT}").rstrip("/")
+    ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
+    ALLOWED_ORIGINS = _origins()
+    GUEST_LOGIN = env.bool("GUEST_LOGIN", default=False)
+    LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
+    LOG_FORMAT = env.str("LOG_FORMAT", "console", validate=OneOf(["console", "json"]))
+
+    TICK_SECONDS = _seconds("TICK_SECONDS", 1)
+    MATCH_PAIRS_PER_BATCH = env.int("MATCH_PAIRS_PER_BATCH", 50, validate=Range(min=1, max=10_000))
+    HEARTBEAT_SECONDS = _seconds("HEARTBEAT_SECONDS", 15)
+    MISSED_HEARTBEATS = env.int("MISSED_HEARTBEATS", 2, validate=Range(min=1, max=100))
+    PONG_SECONDS = _seconds("PONG_SECONDS", 5)
+    HEALTH_CHECK_SECONDS = _seconds("HEALTH_CHECK_SECONDS", 2)
+    ACK_SECONDS = _seconds("ACK_SECONDS", 2)
+    LEASE_SECONDS = _seconds("LEASE_SECONDS", 15)
+    GRACE_SECONDS = _seconds("GRACE_SECONDS", 30)
+    QUEUE_UPDATE_SECONDS = _seconds("QUEUE_UPDATE_SECONDS", 2)
+    EVENT_RETENTION_SECONDS = _seconds("EVENT_RETENTION_SECONDS", 300)
+    FRAMES_PER_SECOND = env.int("FRAMES_PER_SECOND", 20, validate=Range(min=1, max=10_000))
+    FRAMES_BURST = env.int("FRAMES_BURST", 40, validate=Range(min=1, max=10_000))
+except (EnvError, ValidationError, ValueError) as error:
+    _stop(str(error))
+
+if PONG_SECONDS > HEARTBEAT_SECONDS:
+    _stop('Environment variable "PONG_SECONDS" must not be more than "HEARTBEAT_SECONDS"')
+
+INSTALLED_APPS = [
+    "daphne",
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "corsheaders",
+    "rest_framework",
+    "realtime",
+    "matchmaking",
+    "challenges",
+    "matchmaking_site.apps.SiteConfig",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "matchmaking_site.urls"
+ASGI_APPLICATION = "matchmaking_site.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {
+            # redis-py's own socket time-out of 5 s would cut idle subscriptions, and its pool of 100
+            # connections would refuse a burst of handshakes.
+            "hosts": [{"address": REDIS_URL, "socket_timeout": None, "max_connections": 2000}],
+            "prefix": "matchmaking",
+        },
+    },
+}
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["realtime.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["realtime.problems.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["realtime.problems.JSONParser"],
+    "EXCEPTION_HANDLER": "realtime.problems.exception_handler",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "realtime.problems.OneFormat",
+    "UNAUTHENTICATED_USER": None,
+}
+
+SIMPLE_JWT = {
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": JWT_SIGNING_KEY,
+    "ISSUER": JWT_ISSUER,
+    "USER_ID_CLAIM": "sub",
+    "ACCESS_TOKEN_LIFETIME": timedelta(seconds=ACCESS_TOKEN_SECONDS),
+    "REFRESH_TOKEN_LIFETIME": timedelta(seconds=REFRESH_TOKEN_SECONDS),
+}
+
+CORS_ALLOWED_ORIGINS = ALLOWED_ORIGINS
+CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "idempotency-key"]
+CSRF_TRUSTED_ORIGINS = ALLOWED_ORIGINS
+
+# A body may be 64 KiB; the parser refuses more with 413, this is the second wall behind it.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 128 * 1024
+
+_BEHIND_TLS = PUBLIC_URL.startswith("https://")
+SECURE_SSL_REDIRECT = False
+SECURE_HSTS_SECONDS = 31_536_000 if _BEHIND_TLS else 0
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SESSION_COOKIE_SECURE = _BEHIND_TLS
+CSRF_COOKIE_SECURE = _BEHIND_TLS
+X_FRAME_OPTIONS = "DENY"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+
+UNFOLD = {
+    "SITE_TITLE": "Matchmaking",
+    "SITE_HEADER": "Matchmaking",
+    "SITE_SYMBOL": "swords",
+    "SHOW_HISTORY": True,
+}
+
+LOGGING_CONFIG = None
+logging_config(LOG_LEVEL, LOG_FORMAT)

@@ -1,0 +1,50 @@
+"""The command lines of the Django side: setup, web, worker, beat and Flower."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from matchmaking_site.stack.environment import Options
+from matchmaking_site.stack.parts import Part
+
+_ROOT = Path(__file__).resolve().parents[2]
+_CELERY = ("-m", "celery", "-A", "matchmaking_site")
+# Celery warns root at length, and about pickled messages, which this worker does not accept.
+_NO_WARNING = "ignore:You're running the worker with superuser privileges"
+
+
+def setup(environment: Mapping[str, str]) -> Part:
+    """Return the step that brings the tables up to date and makes the demo's rows. It may run again."""
+    return _python("setup", ("manage.py", "demo", "--migrate"), environment)
+
+
+def programs(options: Options, environment: Mapping[str, str]) -> list[Part]:
+    """Return what runs all the time."""
+    level = f"--loglevel={environment.get('LOG_LEVEL', 'INFO')}"
+    # Mingling with other workers would cost a second at every start, and gossip serves nobody here.
+    worker = ("worker", "-n", "worker@%h", "-Q", "matchmaking", level, "--without-mingle", "--without-gossip")
+    schedule = f"--schedule={options.data_dir / 'celerybeat-schedule'}"
+    address = (f"--address={options.flower_host}", f"--port={options.flower_port}")
+    arguments: dict[str, tuple[str, ...]] = {
+        "web": ("manage.py", "daphne", "--host", options.host, "--port", str(options.port)),
+        "worker": (*_CELERY, *worker),
+        "beat": (*_CELERY, "beat", level, schedule),
+        "flower": (*_CELERY, "flower", *address),
+    }
+    return [_python(name, words, environment) for name, words in arguments.items()]
+
+
+def _python(name: str, arguments: tuple[str, ...], environment: Mapping[str, str]) -> Part:
+    if name == "worker" and os.geteuid() == 0:
+        before = environment.get("PYTHONWARNINGS")
+        environment = {**environment, "PYTHONWARNINGS": f"{before},{_NO_WARNING}" if before else _NO_WARNING}
+    return Part(
+        name=name,
+        argv=(sys.executable, *arguments),
+        environment=environment,
+        directory=_ROOT,
+        needs_tables=name != "flower",
+        # The web says goodbye to every socket, so it gets the longest time.
+        stop_seconds=3.0 if name == "web" else 2.0,
+    )

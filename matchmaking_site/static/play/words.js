@@ -1,0 +1,170 @@
+/** What the page says. Pure: state in, words out. */
+
+/** @param {number} seconds @returns {string} such as 1:05 or 61:00 */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  return `${String(Math.floor(whole / 60)).padStart(2, "0")}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+/** @param {number | null} seconds what is left of the usual wait; null where nothing is known */
+export function estimate(seconds) {
+  if (seconds === null || seconds === undefined) return "Not known yet";
+  if (seconds === 0) return "Longer than usual";
+  if (seconds < 5) return "A few seconds";
+  if (seconds < 55) return `About ${Math.round(seconds / 5) * 5} s`;
+  return `About ${Math.max(1, Math.round(seconds / 60))} min`;
+}
+
+/** @param {{rating: number, rating_window: number}} ticket @returns {[window: string, range: string]} */
+export function ratingWindow({ rating, rating_window: half }) {
+  return [`±${Math.round(half)}`, `${Math.round(rating - half)} to ${Math.round(rating + half)}`];
+}
+
+/** @param {number} count */
+export function waitingPlayers(count) {
+  if (!count) return "Nobody waiting";
+  return count === 1 ? "1 waiting" : `${count} waiting`;
+}
+
+/** @param {string} word of the wire, such as `rapid_duel` */
+function plain(word) {
+  const text = word.replaceAll("_", " ").trim();
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** @param {{mode: string, time_control: string, rated: boolean, accept_seconds?: number | null}} pool */
+export function poolFacts(pool) {
+  const facts = [pool.mode && plain(pool.mode), pool.time_control, pool.rated ? "Rated" : "Not rated"];
+  if (pool.accept_seconds) facts.push("With ready check");
+  return facts.filter(Boolean);
+}
+
+/** Up to two letters to know a player by. @param {string} name */
+export function initials(name) {
+  const words = name.trim().split(/\s+/).filter(Boolean);
+  const letters = words.length > 1 ? [words[0], words[words.length - 1]] : words;
+  return letters.map((word) => [...word][0].toUpperCase()).join("");
+}
+
+/** @param {{display_name: string}[]} opponents */
+export function names(opponents) {
+  return opponents.map((one) => one.display_name).join(", ") || "Your opponent";
+}
+
+const MATCH_CANCELLED = {
+  you_unreachable: "Your connection did not answer in time, so that match could not be made.",
+  opponent_unreachable: "Your opponent was not there after all.",
+  delivery_failed: "The match could not be confirmed with both of you in time.",
+  opponent_cancelled: "Your opponent left just before the match.",
+  you_declined: "You declined the match.",
+  opponent_declined: "Your opponent declined the match.",
+  game_service_unavailable: "The game service is not available right now.",
+  cancelled_by_staff: "The match was cancelled by the staff.",
+  internal_error: "Something went wrong on our side, and the match was cancelled.",
+};
+
+const QUEUE_CANCELLED = {
+  user_request: "You have left the queue.",
+  connection_timeout: "You were taken out of the queue, because your connection was silent for too long.",
+  timed_out: "Nobody suitable turned up in time, so the search has ended.",
+  declined: "You did not accept the match, so you are no longer in the queue.",
+  staff: "The staff took you out of the queue.",
+};
+
+/** @param {{type: string, reason: string, requeued: boolean, position: number | null} | null} notice */
+export function noticeText(notice) {
+  if (notice === null) return "";
+  if (notice.type === "queue_cancelled") return QUEUE_CANCELLED[notice.reason] ?? "Your search has ended.";
+  const cause = MATCH_CANCELLED[notice.reason] ?? "The match was cancelled.";
+  return notice.requeued ? `${cause} You are back in the queue at your place.` : cause;
+}
+
+/** Where a search is: the step that is under way. */
+export function searchStep({ ticket, match }) {
+  if (match?.stage === "confirmed") return "ready";
+  if (match) return "confirming";
+  return ticket?.status === "RESERVED" ? "checking" : "searching";
+}
+
+const SEARCH = {
+  searching: () => ["Searching for an opponent", "You can keep this page in the background."],
+  checking: () => ["Somebody suits you", "Checking that both of you are really there."],
+  confirming: (who) => [`${who} is there`, "Confirming the match with both of you."],
+  ready: (who) => ["Your game is ready", `${who} is waiting for you.`],
+};
+
+/** @returns {[title: string, text: string]} */
+export function searchWords(state) {
+  return SEARCH[searchStep(state)](names(state.match?.opponents ?? []));
+}
+
+const LEFT = { left: "left the game", grace_expired: "did not come back", kicked: "was removed" };
+
+/** @param {string} words */
+function sentence(words) {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/**
+ * @param {{connection_state: string}} participant
+ * @param {string | undefined} reasonOfLeaving
+ * @param {number | null} secondsLeft to come back in, null where unknown
+ */
+export function presence(participant, reasonOfLeaving, secondsLeft) {
+  switch (participant.connection_state) {
+    case "connected":
+      return "Connected";
+    case "temporarily_disconnected":
+      if (secondsLeft === null) return "Not here right now";
+      return secondsLeft > 0 ? `Connection lost, ${secondsLeft}\u00a0s left` : "Connection lost";
+    default:
+      return sentence(LEFT[reasonOfLeaving] ?? LEFT.left);
+  }
+}
+
+/** @param {{display_name: string}[]} players */
+function someNames(players) {
+  return players.map((one) => one.display_name).join(" and ");
+}
+
+/** @param {import("./room.js").Room} room @returns {[title: string, text: string]} */
+export function roomWords({ state }) {
+  if (!state.restored) return ["Restoring session…", ""];
+  const others = state.participants.filter((one) => one.participant_id !== state.participant_id);
+  const isAbsent = (one) => one.connection_state !== "connected";
+  const lost = others.filter((one) => state.away[one.participant_id]);
+  const title = `You are playing ${someNames(others)}`;
+  if (lost.length) return [title, `${someNames(lost)} has lost the connection. The place is kept for a while.`];
+  const absent = others.filter(isAbsent);
+  return [title, absent.length ? `Waiting for ${someNames(absent)}.` : "Both of you are here."];
+}
+
+/** @param {import("./room.js").Room} room @returns {[title: string, text: string]} */
+export function overWords({ state, ending }) {
+  const ownReason = state.left[state.participant_id];
+  if (ending === "left" || ownReason === "left") return ["You have left the game", ""];
+  if (ending === "gone") return ["This game is not open to you any more", ""];
+  if (ownReason) return ["The game is over", "You were away for too long."];
+  const gone = state.participants.filter((one) => state.left[one.participant_id]);
+  const reasons = gone.map((one) => `${one.display_name} ${LEFT[state.left[one.participant_id]]}.`);
+  return ["The game is over", reasons.join(" ")];
+}
+
+/** @param {Record<string, any>[]} standing @returns {[name: string, result: string][]} */
+export function standing(standing) {
+  return standing.map((one) => [String(one.display_name ?? ""), one.score === undefined ? "" : String(one.score)]);
+}
+
+/** @param {import("../realtime/client.js").SocketClient | null} client @returns {[title: string, text: string, action: string]} */
+export function bannerWords(client) {
+  if (client === null || client.state === "open") return ["", "", ""];
+  if (client.isReplaced) {
+    return ["You went on in another window.", "This one has stopped.", "Continue here"];
+  }
+  if (client.state === "connecting") {
+    return client.isReconnecting ? ["Connection lost.", "Connecting again…", ""] : ["", "", ""];
+  }
+  if (client.retryAt === null) return ["No connection to the server.", "", "Connect"];
+  const seconds = Math.max(0, Math.ceil((client.retryAt - Date.now()) / 1000));
+  return ["Connection lost.", seconds ? `Next try in ${seconds} s.` : "Connecting again…", "Try now"];
+}

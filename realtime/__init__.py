@@ -1,0 +1,1 @@
+"""Sockets, presence, durable events and game sessions; it knows nothing of queues."""

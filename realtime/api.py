@@ -1,0 +1,159 @@
+"""REST: who one is, and game sessions."""
+
+from typing import Annotated, Any
+
+import msgspec
+from django.conf import settings
+from django.contrib.auth import authenticate, get_user_model
+from msgspec import Meta
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.tokens import RefreshToken
+
+from realtime import selectors, services
+from realtime.identifiers import new_id, parse_id
+from realtime.models import GameSession
+from realtime.problems import body_of
+from realtime.protocol.errors import Forbidden, InvalidRequest, NotFound, Unauthorized
+from realtime.transport.auth import Caller, clean_name
+from realtime.transport.database import database_now
+
+GUEST_TENANT = "demo"
+_SITE_USER = "site-"
+
+
+def caller_of(request: Request) -> Caller:
+    """Return who is calling."""
+    if not isinstance(request.user, Caller):
+        raise Unauthorized
+    return request.user
+
+
+class Credentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A user of this Django site."""
+
+    username: Annotated[str, Meta(max_length=150)]
+    password: Annotated[str, Meta(max_length=4096)]
+
+
+class RefreshBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A refresh token."""
+
+    refresh: Annotated[str, Meta(max_length=8192)]
+
+
+class GuestBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a guest wants to be called."""
+
+    display_name: Annotated[str, Meta(max_length=64)]
+
+
+def _token_for(claims: dict[str, Any]) -> RefreshToken:
+    token = RefreshToken()
+    for claim, value in claims.items():
+        token[claim] = value
+    return token
+
+
+class TokenView(APIView):
+    """Tokens for users of this Django site."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    def post(self, request: Request) -> Response:
+        """Return an access and a refresh token."""
+        credentials = body_of(request, Credentials)
+        user = authenticate(username=credentials.username, password=credentials.password)
+        if user is None:
+            raise Unauthorized("The user name or the password is wrong")
+        token = _token_for(
+            {
+                "sub": f"{_SITE_USER}{user.pk}",
+                "tenant_id": GUEST_TENANT,
+                "name": user.get_username(),
+                "roles": ["staff"] if getattr(user, "is_staff", False) else [],
+            }
+        )
+        return Response({"access": str(token.access_token), "refresh": str(token)})
+
+
+class TokenRefreshView(APIView):
+    """A new access token for a refresh token."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    def post(self, request: Request) -> Response:
+        """Return a new access token, while the site's user, if it is one, is active."""
+        try:
+            token = RefreshToken(body_of(request, RefreshBody).refresh)  # type: ignore[arg-type]  # it takes text
+        except TokenError:
+            raise Unauthorized("This is not a valid refresh token") from None
+        subject = str(token.get("sub", ""))
+        if subject.startswith(_SITE_USER) and not _is_active(subject.removeprefix(_SITE_USER)):
+            raise Unauthorized("This user is not active")
+        return Response({"access": str(token.access_token)})
+
+
+def _is_active(primary_key: str) -> bool:
+    users = get_user_model().objects
+    return primary_key.isdigit() and users.filter(pk=int(primary_key), is_active=True).exists()
+
+
+class GuestView(APIView):
+    """Guests of the demo tenant."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    def post(self, request: Request) -> Response:
+        """Make a guest; 404 where guests are not welcome."""
+        if not settings.GUEST_LOGIN:
+            raise NotFound("There is no guest login here")
+        name = clean_name(body_of(request, GuestBody).display_name)
+        if not name:
+            raise InvalidRequest("A name needs at least one visible character", field="display_name")
+        user_id = f"guest-{new_id().hex}"
+        token = _token_for({"sub": user_id, "tenant_id": GUEST_TENANT, "name": name})
+        answer = {
+            "access": str(token.access_token),
+            "refresh": str(token),
+            "user_id": user_id,
+            "tenant_id": GUEST_TENANT,
+        }
+        return Response(answer, status=201)
+
+
+def _session_of(caller: Caller, session_id: str) -> GameSession:
+    """Return a session that the caller is in; 404 where there is none, 403 where it is others'."""
+    parsed = parse_id(session_id)
+    session = selectors.running_session(caller.tenant_id, parsed) if parsed else None
+    if session is None:
+        raise NotFound("There is no such session")
+    if selectors.participant_of(session, caller.user_id) is None:
+        raise Forbidden("You are not in this session")
+    return session
+
+
+class SessionView(APIView):
+    """One game session."""
+
+    def get(self, request: Request, session_id: str) -> Response:
+        """Return the session as the caller may see it."""
+        caller = caller_of(request)
+        return Response(selectors.session_state(_session_of(caller, session_id), user_id=caller.user_id))
+
+
+class SessionLeaveView(APIView):
+    """Leave a game session."""
+
+    def post(self, request: Request, session_id: str) -> Response:
+        """Leave for good; leaving twice is leaving once."""
+        caller = caller_of(request)
+        session = _session_of(caller, session_id)
+        services.leave(session.id, caller.user_id, now=database_now())
+        return Response(selectors.session_state(_session_of(caller, session_id), user_id=caller.user_id))

@@ -1,0 +1,1 @@
+"""Rules of presence in a game session, in pure Python."""

@@ -1,0 +1,503 @@
+"""Every message on the wire, one frozen type each. Documentation and constants are generated from here.
+
+A client's frame is ``{"type", "ref"?, "data"?}``; a server's is
+``{"type", "id", "seq", "timestamp", "ref"?, "data"}``, where only durable messages have ``id`` and ``seq``.
+The first line of a docstring is the message's documentation. A type that is not declared here, or a field,
+does not exist.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+Identifier = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.\-]+\Z")]
+PoolKey = Annotated[str, Meta(min_length=1, max_length=64)]
+Ref = Annotated[str, Meta(max_length=64)]
+Nonce = Annotated[str, Meta(max_length=128)]
+MessageId = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}\Z")]
+Seq = Annotated[int, Meta(ge=0, le=2**53)]
+
+TicketStatus = Literal["SEARCHING", "RESERVED", "MATCHED", "CANCELLED", "TIMED_OUT"]
+MatchStatus = Literal["PROPOSED", "AWAITING_ACCEPTANCE", "CONFIRMED", "FINISHED", "CANCELLED"]
+ConnectionState = Literal["connected", "temporarily_disconnected", "disconnected"]
+CancelReason = Literal["user_request", "connection_timeout", "timed_out", "declined", "staff"]
+MatchCancelReason = Literal[
+    "you_unreachable",
+    "opponent_unreachable",
+    "delivery_failed",
+    "opponent_cancelled",
+    "you_declined",
+    "opponent_declined",
+    "game_service_unavailable",
+    "cancelled_by_staff",
+    "internal_error",
+]
+
+
+class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A thing that messages and REST answers are made of."""
+
+
+class Ticket(Part, frozen=True):
+    """A player's place in a queue."""
+
+    queue_entry_id: str
+    pool_key: str
+    status: TicketStatus
+    queued_at: datetime
+    waited_seconds: float
+    rating: float
+    rating_window: float
+    position: int | None
+    estimated_wait_seconds: float | None
+    match_id: str | None
+    game_id: str | None
+    cancel_reason: CancelReason | None
+
+
+class MatchPlayer(Part, frozen=True):
+    """A player of a match, with the rating at the time of the match."""
+
+    user_id: str
+    display_name: str
+    rating: float
+    color: str | None
+    team: int
+
+
+class Match(Part, frozen=True):
+    """Two or more players brought together."""
+
+    match_id: str
+    game_id: str | None
+    pool_key: str | None
+    mode: str
+    time_control: str
+    rated: bool
+    status: MatchStatus
+    queue_entry_ids: list[str]
+    metadata: dict[str, Any]
+    players: list[MatchPlayer]
+    quality: float | None
+    created_at: datetime
+    confirmed_at: datetime | None
+    result: dict[str, Any] | None
+
+
+class Opponent(Part, frozen=True):
+    """Whom a player is about to meet."""
+
+    user_id: str
+    display_name: str
+    rating: float
+
+
+class Participant(Part, frozen=True):
+    """A player or device in one game session."""
+
+    participant_id: str
+    display_name: str
+    connection_state: ConnectionState
+
+
+class Session(Part, frozen=True):
+    """The live room that players are in."""
+
+    session_id: str
+    kind: Literal["duel"]
+    match_id: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class Challenges(Part, frozen=True):
+    """The challenges that wait for an answer, of this user and to this user."""
+
+    incoming: list[dict[str, Any]] = []
+    outgoing: list[dict[str, Any]] = []
+
+
+class ActiveState(Part, frozen=True):
+    """All that a user is in right now; null where there is nothing."""
+
+    ticket: Ticket | None
+    match: Match | None
+    session_id: str | None
+    challenges: Challenges
+    party: dict[str, Any] | None
+
+
+class SessionState(Part, frozen=True):
+    """All that a client needs to draw a game session; the three own fields are null for an observer."""
+
+    session: Session
+    phase: Literal["lobby", "finished"]
+    question: dict[str, Any] | None
+    time_left_ms: int | None
+    participant_id: str | None
+    score: int | None
+    answers: list[dict[str, Any]] | None
+    participants: list[Participant]
+    locked: bool
+
+
+# --- from clients
+
+
+class ClientMessage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+    """A frame from a client."""
+
+    ref: Ref | None = None
+
+
+class Empty(Part, frozen=True):
+    """No data."""
+
+
+class ResyncData(Part, frozen=True):
+    """``last_seq`` is the newest ``seq`` that the client holds."""
+
+    last_seq: Seq = 0
+
+
+class Resync(ClientMessage, frozen=True, tag="resync"):
+    """Ask for a new `state_restored`, with what was missed after `last_seq`."""
+
+    data: ResyncData = ResyncData()
+
+
+class NonceData(Part, frozen=True):
+    """``nonce`` repeats the one of the ping."""
+
+    nonce: Nonce
+
+
+class Pong(ClientMessage, frozen=True, tag="pong"):
+    """The answer to a `ping`; it must repeat the nonce."""
+
+    data: NonceData
+
+
+class HeartbeatPong(ClientMessage, frozen=True, tag="heartbeat_pong"):
+    """The answer to a `heartbeat_ping`."""
+
+    data: NonceData
+
+
+class Heartbeat(ClientMessage, frozen=True, tag="heartbeat"):
+    """The client's own sign of life, every 10 s where it wants."""
+
+    data: Empty = Empty()
+
+
+class AckData(Part, frozen=True):
+    """``id`` of the event received."""
+
+    id: MessageId
+
+
+class Ack(ClientMessage, frozen=True, tag="ack"):
+    """A `match_found` was received; without it the match is not confirmed."""
+
+    data: AckData
+
+
+class AuthenticateData(Part, frozen=True):
+    """``token`` is a new JWT of the same user."""
+
+    token: Annotated[str, Meta(max_length=8192)]
+
+
+class Authenticate(ClientMessage, frozen=True, tag="authenticate"):
+    """Go on with a new token, before the old one expires."""
+
+    data: AuthenticateData
+
+
+LatencyMs = Annotated[float, Meta(ge=0, le=100_000)]
+
+
+class JoinQueueData(Part, frozen=True):
+    """``regions`` to play in, ``latencies`` in ms by region, ``metadata`` up to 2 KiB of JSON."""
+
+    pool_key: PoolKey
+    regions: Annotated[list[Identifier], Meta(max_length=32)] = []
+    latencies: Annotated[dict[Identifier, LatencyMs], Meta(max_length=32)] = {}
+    party_id: Annotated[str, Meta(max_length=64)] | None = None
+    metadata: dict[str, Any] = {}
+
+
+class JoinQueue(ClientMessage, frozen=True, tag="join_queue"):
+    """Queue in a pool; answered by `queue_joined` or `error`."""
+
+    data: JoinQueueData
+
+
+class LeaveQueueData(Part, frozen=True):
+    """Without ``queue_entry_id`` the user's live ticket is meant."""
+
+    queue_entry_id: Annotated[str, Meta(max_length=64)] | None = None
+
+
+class LeaveQueue(ClientMessage, frozen=True, tag="leave_queue"):
+    """Leave the queue, also while a match is being verified; answered by `queue_cancelled` or `error`."""
+
+    data: LeaveQueueData = LeaveQueueData()
+
+
+AnyClientMessage = Resync | Pong | HeartbeatPong | Heartbeat | Ack | Authenticate | JoinQueue | LeaveQueue
+
+# --- from the server
+
+
+class ServerMessage(Part, frozen=True):
+    """The data of a frame to a client."""
+
+    type: ClassVar[str]
+    durable: ClassVar[bool] = False
+    sockets: ClassVar[tuple[str, ...]] = ("matchmaking", "session")
+
+
+class Connected(ServerMessage, frozen=True):
+    """The first frame of every connection."""
+
+    type: ClassVar[str] = "connected"
+
+    connection_id: str
+    user_id: str
+    heartbeat_interval: float
+    server_time: datetime
+    seq: int
+
+
+class MatchmakingRestored(ServerMessage, ActiveState, frozen=True):
+    """Everything that a client needs to draw its screen, and the durable events that it missed."""
+
+    type: ClassVar[str] = "state_restored"
+    sockets: ClassVar[tuple[str, ...]] = ("matchmaking",)
+
+    seq: int
+    resumed: bool
+    gap: bool
+    missed: list[Any]
+
+
+class SessionRestored(ServerMessage, SessionState, frozen=True):
+    """Everything that a client needs to draw a game session, and the durable events that it missed."""
+
+    type: ClassVar[str] = "state_restored"
+    sockets: ClassVar[tuple[str, ...]] = ("session",)
+
+    seq: int
+    resumed: bool
+    gap: bool
+    missed: list[Any]
+
+
+class Ping(ServerMessage, frozen=True):
+    """The health check before a match: answer with `pong` and the same nonce, within 2 s."""
+
+    type: ClassVar[str] = "ping"
+
+    nonce: str
+
+
+class HeartbeatPing(ServerMessage, frozen=True):
+    """Are you there? `seq` is the newest of the stream: a client that is behind sends `resync`."""
+
+    type: ClassVar[str] = "heartbeat_ping"
+
+    nonce: str
+    seq: int
+
+
+class HeartbeatAck(ServerMessage, frozen=True):
+    """The answer to a `heartbeat`."""
+
+    type: ClassVar[str] = "heartbeat_ack"
+
+    server_time: datetime
+
+
+class TokenExpiring(ServerMessage, frozen=True):
+    """The token expires in `expires_in` seconds: send `authenticate` with a new one."""
+
+    type: ClassVar[str] = "token_expiring"
+
+    expires_in: float
+
+
+class Error(ServerMessage, frozen=True):
+    """A command was refused; further members are those of the same problem over HTTP."""
+
+    type: ClassVar[str] = "error"
+
+    code: str
+    detail: str
+    errors: dict[str, list[str]] | UnsetType = UNSET
+    queue_entry_id: str | UnsetType = UNSET
+    retry_after_seconds: float | UnsetType = UNSET
+
+
+class Goodbye(ServerMessage, frozen=True):
+    """The server is about to close; come back after `reconnect_after_ms`."""
+
+    type: ClassVar[str] = "goodbye"
+
+    reason: str
+    reconnect_after_ms: int
+
+
+class QueueJoined(ServerMessage, Ticket, frozen=True):
+    """The player queues; the data is the ticket."""
+
+    type: ClassVar[str] = "queue_joined"
+    durable: ClassVar[bool] = True
+    sockets: ClassVar[tuple[str, ...]] = ("matchmaking",)
+
+
+class QueueUpdate(ServerMessage, frozen=True):
+    """Where the player stands; sent when it changes, at least 2 s apart."""
+
+    type: ClassVar[str] = "queue_update"
+    sockets: ClassVar[tuple[str, ...]] = ("matchmaking",)
+
+    queue_entry_id: str
+    position: int
+    estimated_wait: float | None
+    waiting: int
+    rating_window: float
+
+
+class QueueCancelled(ServerMessage, frozen=True):
+    """The ticket has ended without a match."""
+
+    type: ClassVar[str] = "queue_cancelled"
+    durable: ClassVar[bool] = True
+    sockets: ClassVar[tuple[str, ...]] = ("matchmaking",)
+
+    queue_entry_id: str
+    reason: CancelReason
+
+
+class MatchFound(ServerMessage, frozen=True):
+    """An opponent was found and both are there; not yet final: answer with `ack`."""
+
+    type: ClassVar[str] = "match_found"
+    durable: ClassVar[bool] = True
+    sockets: ClassVar[tuple[str, ...]] = ("matchmaking",)
+
+    match_id: str
+    game_id: str
+    queue_entry_id: str | None
+    pool_key: str | None
+    opponents: list[Opponent]
+    color: str | None
+    team: int
+    ack_within_ms: int
+
+
+class MatchReady(ServerMessage, frozen=True):
+    """Confirmed by all: the game is on."""
+
+    type: ClassVar[str] = "match_ready"
+    durable: ClassVar[bool] = True
+    sockets: ClassVar[tuple[str, ...]] = ("matchmaking",)
+
+    match_id: str
+    game_id: str
+    session_id: str | UnsetType = UNSET
+    join_url: str | UnsetType = UNSET
+
+
+class MatchCancelled(ServerMessage, frozen=True):
+    """The match will not be; `requeued` says whether the player is back at the same place in the queue."""
+
+    type: ClassVar[str] = "match_cancelled"
+    durable: ClassVar[bool] = True
+    sockets: ClassVar[tuple[str, ...]] = ("matchmaking",)
+
+    match_id: str
+    reason: MatchCancelReason
+    requeued: bool
+    queue_entry_id: str | None
+    position: int | None
+
+
+class ParticipantJoined(ServerMessage, frozen=True):
+    """Somebody came into the session."""
+
+    type: ClassVar[str] = "participant_joined"
+    durable: ClassVar[bool] = True
+    sockets: ClassVar[tuple[str, ...]] = ("session",)
+
+    participant_id: str
+    display_name: str
+
+
+class ParticipantTemporarilyDisconnected(ServerMessage, frozen=True):
+    """A participant's connection dropped; it keeps everything for `grace_seconds`."""
+
+    type: ClassVar[str] = "participant_temporarily_disconnected"
+    durable: ClassVar[bool] = True
+    sockets: ClassVar[tuple[str, ...]] = ("session",)
+
+    participant_id: str
+    grace_seconds: float
+
+
+class ParticipantReconnected(ServerMessage, frozen=True):
+    """A participant is back within the grace period."""
+
+    type: ClassVar[str] = "participant_reconnected"
+    durable: ClassVar[bool] = True
+    sockets: ClassVar[tuple[str, ...]] = ("session",)
+
+    participant_id: str
+
+
+class ParticipantLeft(ServerMessage, frozen=True):
+    """A participant has left for good."""
+
+    type: ClassVar[str] = "participant_left"
+    durable: ClassVar[bool] = True
+    sockets: ClassVar[tuple[str, ...]] = ("session",)
+
+    participant_id: str
+    reason: Literal["left", "grace_expired", "kicked"]
+
+
+class GameOver(ServerMessage, frozen=True):
+    """The session has ended."""
+
+    type: ClassVar[str] = "game_over"
+    durable: ClassVar[bool] = True
+    sockets: ClassVar[tuple[str, ...]] = ("session",)
+
+    session_id: str
+    standing: list[dict[str, Any]]
+
+
+SERVER_MESSAGES: tuple[type[ServerMessage], ...] = (
+    Connected,
+    MatchmakingRestored,
+    SessionRestored,
+    Ping,
+    HeartbeatPing,
+    HeartbeatAck,
+    TokenExpiring,
+    Error,
+    Goodbye,
+    QueueJoined,
+    QueueUpdate,
+    QueueCancelled,
+    MatchFound,
+    MatchReady,
+    MatchCancelled,
+    ParticipantJoined,
+    ParticipantTemporarilyDisconnected,
+    ParticipantReconnected,
+    ParticipantLeft,
+    GameOver,
+)

@@ -1,0 +1,67 @@
+// Generated from realtime/protocol by `manage.py protocol`: do not edit.
+
+/** Types of frames from the server. */
+export const SERVER_MESSAGES = Object.freeze([
+  "connected",
+  "error",
+  "game_over",
+  "goodbye",
+  "heartbeat_ack",
+  "heartbeat_ping",
+  "match_cancelled",
+  "match_found",
+  "match_ready",
+  "participant_joined",
+  "participant_left",
+  "participant_reconnected",
+  "participant_temporarily_disconnected",
+  "ping",
+  "queue_cancelled",
+  "queue_joined",
+  "queue_update",
+  "state_restored",
+  "token_expiring"
+]);
+
+/** Types of frames from clients. */
+export const CLIENT_MESSAGES = Object.freeze([
+  "ack",
+  "authenticate",
+  "heartbeat",
+  "heartbeat_pong",
+  "join_queue",
+  "leave_queue",
+  "pong",
+  "resync"
+]);
+
+/** Types that are numbered, kept for a while, and sent again after a reconnect. */
+export const DURABLE = Object.freeze([
+  "game_over",
+  "match_cancelled",
+  "match_found",
+  "match_ready",
+  "participant_joined",
+  "participant_left",
+  "participant_reconnected",
+  "participant_temporarily_disconnected",
+  "queue_cancelled",
+  "queue_joined"
+]);
+
+/** Why a socket was closed; from 4500 on: stay away. */
+export const CLOSE_CODES = Object.freeze({
+  "NORMAL": 1000,
+  "TOO_LARGE": 1009,
+  "SERVER_GOING": 4000,
+  "TOKEN_EXPIRED": 4001,
+  "NO_PONG": 4008,
+  "SLOW_READER": 4009,
+  "TOO_MANY_FRAMES": 4029,
+  "NOT_AUTHENTICATED": 4501,
+  "NOT_ALLOWED": 4503,
+  "NO_SUCH_SESSION": 4504,
+  "REPLACED": 4509,
+  "LEFT": 4510,
+  "NOT_TEXT": 4513
+});

@@ -1,0 +1,30 @@
+/** When to come back, as functions of what happened. Nothing here reads a clock. */
+
+/**
+ * A retry policy: how long to wait after so many failures in a row (from 1), in ms; null is "not by yourself".
+ * @typedef {(tries: number) => number | null} RetryPolicy
+ */
+
+/**
+ * After 1, 2 and 4 s; then only when the network, the page or the user comes back.
+ * @type {RetryPolicy}
+ */
+export function matchmakingRetry(tries) {
+  return tries <= 3 ? 1000 * 2 ** (tries - 1) : null;
+}
+
+/**
+ * After 1, 2, 4, 8, 16, then every 30 s, without end.
+ * @type {RetryPolicy}
+ */
+export function sessionRetry(tries) {
+  return Math.min(1000 * 2 ** (tries - 1), 30_000);
+}
+
+/**
+ * Does this closing code tell the client to stay away?
+ * @param {number} code
+ */
+export function staysAway(code) {
+  return code >= 4500 && code <= 4999;
+}

@@ -1,0 +1,39 @@
+/** A client's place in a stream of durable messages, whose `seq` counts up by one. */
+export class Stream {
+  /** The newest `seq` that is held; null before the first snapshot. @type {number | null} */
+  lastSeq;
+  /** The newest one that this connection has heard of. */
+  #newest = 0;
+
+  constructor(lastSeq = null) {
+    this.lastSeq = lastSeq;
+  }
+
+  /** Is there something that is not held yet? */
+  get isBehind() {
+    return this.#newest > (this.lastSeq ?? Infinity);
+  }
+
+  /** A new connection tells anew what is newest; a server may have been set back. */
+  reconnect() {
+    this.#newest = 0;
+  }
+
+  /** A snapshot holds all up to `seq`. @param {number} seq */
+  restore(seq) {
+    this.lastSeq = seq;
+  }
+
+  /** Somebody said that `seq` exists. @param {number} seq */
+  hearOf(seq) {
+    this.#newest = Math.max(this.#newest, seq);
+  }
+
+  /** Take a message in; false when it is known already, or when one before it is missing. @param {number} seq */
+  take(seq) {
+    this.hearOf(seq);
+    if (this.lastSeq === null || seq !== this.lastSeq + 1) return false;
+    this.lastSeq = seq;
+    return true;
+  }
+}

@@ -1,0 +1,1 @@
+"""How frames, answers and presence travel between sockets, Redis and PostgreSQL."""

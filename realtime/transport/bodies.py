@@ -1,0 +1,67 @@
+"""A wall before HTTP: a body that is too large is refused, before it is read where it says how long it is."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from realtime.protocol.codec import MAX_BODY_BYTES, encode_json
+
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
+
+_REFUSAL = encode_json(
+    {
+        "type": "about:blank",
+        "title": "The request is too large",
+        "status": 413,
+        "detail": f"The body is larger than {MAX_BODY_BYTES} bytes",
+        "code": "invalid_request",
+        "errors": {"body": [f"The body is larger than {MAX_BODY_BYTES} bytes"]},
+    }
+).encode()
+
+
+class _TooLargeError(Exception):
+    """The body went past the limit while it was read."""
+
+
+class BodyLimit:
+    """Answers 413 to HTTP requests with a body of more than ``MAX_BODY_BYTES``."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Pass a request on, up to the limit."""
+        if _declared_length(dict(scope["headers"])) > MAX_BODY_BYTES:
+            await _refuse(send)
+            return
+        read = 0
+
+        async def limited() -> Mapping[str, Any]:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > MAX_BODY_BYTES:
+                raise _TooLargeError
+            return message
+
+        try:
+            await self._application(scope, limited, send)
+        except _TooLargeError:
+            await _refuse(send)
+
+
+def _declared_length(headers: Mapping[bytes, bytes]) -> int:
+    length = headers.get(b"content-length", b"")
+    return int(length) if length.isdigit() else 0
+
+
+async def _refuse(send: Send) -> None:
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", str(len(_REFUSAL)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": _REFUSAL})

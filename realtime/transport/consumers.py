@@ -1,0 +1,468 @@
+"""The sockets: a connection's life, frame by frame. What a command does is handed in where it is composed.
+
+A handler here records and returns; commands run one after the other beside the connection, so that a slow one
+delays no pong. Everything durable is numbered: a connection sends number n only after n - 1, and reads from
+the outbox what it is missing.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+from urllib.parse import parse_qs
+
+import structlog
+from channels.consumer import AsyncConsumer
+from channels.exceptions import StopConsumer
+from django.conf import settings
+
+from realtime.identifiers import new_id
+from realtime.protocol.codec import decode_frame, encode_message, ref_of
+from realtime.protocol.errors import CloseCode, DomainError, InternalError, InvalidRequest, Unauthorized
+from realtime.protocol.messages import (
+    Ack,
+    Authenticate,
+    ClientMessage,
+    Connected,
+    Error,
+    Goodbye,
+    Heartbeat,
+    HeartbeatAck,
+    HeartbeatPing,
+    HeartbeatPong,
+    Pong,
+    Resync,
+    ServerMessage,
+    TokenExpiring,
+)
+from realtime.transport import events
+from realtime.transport.auth import Caller, caller_from_token
+from realtime.transport.database import in_database
+from realtime.transport.events import Origin
+from realtime.transport.hub import Hub, current_hub
+from realtime.transport.push import Push
+from realtime.transport.throttle import TokenBucket
+
+log = structlog.get_logger(__name__)
+
+_chance = random.SystemRandom()
+
+SUBPROTOCOL = "matchmaking.v1"
+TOKEN_WARNING_SECONDS = 60
+MAX_TOKENS_AWAITED = 64
+MAX_COMMANDS_WAITING = 64
+"""A connection sends at most 40 frames at once, so a full queue means that the database is stuck."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A state to restore, the number that it is as of, and the frames that are still owed an answer."""
+
+    state: ServerMessage
+    seq: int
+    owed: list[Push] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """A connection's end, ``age_seconds`` ago; ``is_last``: the user has no other at this address."""
+
+    caller: Caller
+    address: str
+    connection_id: str
+    is_last: bool
+    age_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """What a socket is connected to; all of it synchronous, run off the event loop.
+
+    ``place`` says where the socket's events come from, and refuses who may not be there. ``arrived`` and
+    ``departed`` hear of each connection's begin and end. ``answered`` is called after answers to health
+    checks and deliveries were written.
+    """
+
+    place: Callable[[Caller, Mapping[str, str]], str]
+    snapshot: Callable[[Caller, str, int | None], Snapshot]
+    handlers: Mapping[type[ClientMessage], Callable[[Caller, Any, Origin], None]]
+    arrived: Callable[[Caller, str, str], None]
+    departed: Callable[[End], None]
+    answered: Callable[[], None]
+
+
+class Refused(Exception):
+    """The socket is not for this client; ``code`` tells it why."""
+
+    def __init__(self, code: CloseCode) -> None:
+        self.code = code
+        super().__init__(code.name)
+
+
+class Connection(AsyncConsumer):
+    """One socket. Its frames go out in the order of their numbers."""
+
+    # Pushes come from the hub: no subscription for each socket.
+    channel_layer_alias = "none"
+
+    def __init__(self, *, wiring: Wiring) -> None:
+        self.connection_id = new_id().hex
+        self.address = ""
+        self.owner = ""
+        self.last_seq = 0
+        self._wiring = wiring
+        self._caller: Caller | None = None
+        self._is_open = False
+        self._held: list[Push] | None = []
+        self._awaited: dict[str, None] = {}
+        self._latest: dict[str, str] = {}
+        self._lock = asyncio.Lock()
+        self._hub: Hub
+        self._commands: asyncio.Queue[Callable[[], Awaitable[None]] | None] = asyncio.Queue(
+            MAX_COMMANDS_WAITING
+        )
+        self._timers: list[asyncio.TimerHandle] = []
+        now = time.monotonic()
+        self._bucket = TokenBucket(rate=settings.FRAMES_PER_SECOND, burst=settings.FRAMES_BURST, now=now)
+        self._heard_at = now
+        self._ping_at = now + _chance.random() * settings.HEARTBEAT_SECONDS
+        self._pinged_at: float | None = None
+        self._missed = 0
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Take one ASGI event. Stock Channels would first look at old database connections, on one thread."""
+        match message["type"]:
+            case "websocket.connect":
+                await self._connect()
+            case "websocket.receive":
+                await self._receive(message)
+            case "websocket.disconnect":
+                await self._disconnect()
+
+    # --- connect
+
+    async def _connect(self) -> None:
+        offered = self.scope["subprotocols"]
+        await self.send(
+            {"type": "websocket.accept", "subprotocol": SUBPROTOCOL if SUBPROTOCOL in offered else None}
+        )
+        self._is_open = True
+        try:
+            await self._enter()
+        except Refused as refusal:
+            await self.close(refusal.code)
+        except Unauthorized:
+            await self.close(CloseCode.NOT_AUTHENTICATED)
+        except Exception:
+            log.exception("connect_failed", connection=self.connection_id)
+            await self.say_goodbye(reconnect_after_ms=_chance.randint(1000, 5000))
+
+    async def _enter(self) -> None:
+        headers = {name.lower(): value.decode("latin1") for name, value in self.scope["headers"]}
+        origin = headers.get(b"origin")
+        if origin is not None and origin not in settings.ALLOWED_ORIGINS:
+            raise Refused(CloseCode.NOT_ALLOWED)
+        caller = caller_from_token(_token_of(self.scope["subprotocols"], headers))
+        query = {
+            key: values[-1] for key, values in parse_qs(self.scope["query_string"].decode("latin1")).items()
+        }
+        parameters = {**query, **self.scope.get("url_route", {}).get("kwargs", {})}
+        self.address = await in_database(self._wiring.place, caller, parameters)
+        self.owner = caller.address if self.address == caller.address else f"{self.address}:{caller.user_id}"
+        self._caller = caller
+        self._hub = current_hub()
+        await self._hub.add(self)
+        self._hub.spawn(self._run_commands())
+        await in_database(self._wiring.arrived, caller, self.address, self.connection_id)
+        await self._restore(_last_seq_of(query.get("last_seq")), greet=True)
+        self._watch_token(caller)
+
+    async def _restore(self, last_seq: int | None, *, greet: bool = False) -> None:
+        """Send the state as of one number, what is owed, and then what was pushed meanwhile."""
+        async with self._reading():
+            await self._send_state(last_seq, greet=greet)
+
+    async def _send_state(self, last_seq: int | None, *, greet: bool) -> None:
+        caller = self._signed_in()
+        snapshot = await in_database(self._wiring.snapshot, caller, self.address, last_seq)
+        if greet:
+            await self._send_message(
+                Connected(
+                    connection_id=self.connection_id,
+                    user_id=caller.user_id,
+                    heartbeat_interval=settings.HEARTBEAT_SECONDS,
+                    server_time=_now(),
+                    seq=snapshot.seq,
+                )
+            )
+        await self._send_message(snapshot.state)
+        self.last_seq = max(self.last_seq, snapshot.seq)
+        for push in snapshot.owed:
+            await self._send_push(push)
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[None]:
+        """Hold what is pushed while the database is read; afterwards, what is newer goes out."""
+        async with self._lock:
+            self._held = self._held or []
+            try:
+                yield
+            finally:
+                held, self._held = self._held, None
+        for push in held:
+            await self.deliver(push)
+
+    def _watch_token(self, caller: Caller) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        loop = asyncio.get_running_loop()
+        left = (caller.expires_at - _now()).total_seconds()
+        hub = self._hub
+        warn_in = max(left - TOKEN_WARNING_SECONDS, 0)
+        expiring = TokenExpiring(expires_in=round(left - warn_in, 3))
+        self._timers = [
+            loop.call_later(warn_in, lambda: hub.spawn(self._send_message(expiring))),
+            loop.call_later(max(left, 0), lambda: hub.spawn(self.close(CloseCode.TOKEN_EXPIRED))),
+        ]
+
+    def _signed_in(self) -> Caller:
+        if self._caller is None:
+            raise Refused(CloseCode.NOT_AUTHENTICATED)
+        return self._caller
+
+    # --- frames from the client
+
+    async def _receive(self, message: dict[str, Any]) -> None:
+        if not self._is_open:
+            return
+        if not self._bucket.take(time.monotonic()):
+            await self.close(CloseCode.TOO_MANY_FRAMES)
+            return
+        text = message.get("text")
+        if text is None:
+            await self.close(CloseCode.NOT_TEXT)
+            return
+        try:
+            await self._take(decode_frame(text))
+        except DomainError as refusal:
+            await self._refuse(refusal, ref_of(text))
+
+    async def _take(self, message: ClientMessage) -> None:
+        caller = self._signed_in()
+        match message:
+            case Pong():
+                self._hear()
+                self._answer(message.data.nonce)
+            case HeartbeatPong():
+                self._hear()
+            case Heartbeat():
+                self._hear()
+                await self._send_message(HeartbeatAck(server_time=_now()), ref=message.ref)
+            case Ack():
+                self._answer(message.data.id)
+            case Authenticate():
+                self._authenticate(message.data.token)
+            case Resync():
+                last_seq = message.data.last_seq
+                self._enqueue(lambda: self._restore(last_seq))
+            case _:
+                self._command(caller, message)
+
+    def _command(self, caller: Caller, message: ClientMessage) -> None:
+        handler = self._wiring.handlers.get(type(message))
+        if handler is None:
+            raise InvalidRequest("This command is not for this socket", field="type")
+        self._hear()
+        origin = Origin(self.connection_id, message.ref or "")
+
+        async def run() -> None:
+            try:
+                await in_database(handler, caller, message, origin)
+            except DomainError as refusal:
+                await self._refuse(refusal, message.ref)
+            except Exception:
+                log.exception("command_failed", command=type(message).__name__, user=caller.user_id)
+                await self._refuse(InternalError(), message.ref)
+
+        self._enqueue(run)
+
+    def _enqueue(self, command: Callable[[], Awaitable[None]]) -> None:
+        try:
+            self._commands.put_nowait(command)
+        except asyncio.QueueFull:
+            raise InternalError("Too many commands are waiting") from None
+
+    async def _run_commands(self) -> None:
+        """Run commands one after the other; those that came before the connection's end are still done."""
+        while (command := await self._commands.get()) is not None:
+            try:
+                await command()
+            except Exception:
+                log.exception("command_failed", connection=self.connection_id)
+
+    def _hear(self) -> None:
+        self._heard_at = time.monotonic()
+        self._missed = 0
+        self._pinged_at = None
+        self._hub.heard(self.owner)
+
+    def _answer(self, token: str) -> None:
+        """Note the answer to something that was sent to this connection; anything else is late or unknown."""
+        if token in self._awaited:
+            del self._awaited[token]
+            self._hub.answered(self.owner, token, self._wiring.answered)
+
+    def _authenticate(self, token: str) -> None:
+        caller = caller_from_token(token)
+        if caller.address != self._signed_in().address:
+            raise Unauthorized("This token is another user's")
+        self._caller = caller
+        self._watch_token(caller)
+
+    async def _refuse(self, refusal: DomainError, ref: str | None) -> None:
+        await self._send_message(Error(**refusal.problem()), ref=ref)  # type: ignore[arg-type]  # its members
+
+    # --- frames to the client
+
+    async def deliver(self, push: Push) -> None:
+        """Take a push for this socket's address; what is out of turn is read from the outbox."""
+        if self._held is not None:
+            self._held.append(push)
+        elif push.seq is None or push.again:
+            await self._send_push(push)
+        elif push.seq == self.last_seq + 1:
+            self.last_seq = push.seq
+            await self._send_push(push)
+        elif push.seq > self.last_seq:
+            self._held = []
+            self._hub.spawn(self.catch_up(push.seq))
+
+    async def catch_up(self, newest_seq: int) -> None:
+        """Send from the outbox what comes after the last number sent, up to ``newest_seq`` at least.
+
+        What is no longer kept cannot be sent; the client sees the gap in the numbers and asks for the state.
+        """
+        async with self._reading():
+            for event in await in_database(events.after, self.address, self.last_seq):
+                self.last_seq = event.seq
+                await self._send_push(events.as_push(event))
+            self.last_seq = max(self.last_seq, newest_seq)
+
+    async def _send_push(self, push: Push) -> None:
+        if push.latest_of:
+            kind, _, data = push.latest_of.partition(" ")
+            if self._latest.get(kind) == data:
+                return
+            self._latest[kind] = data
+        if push.token:
+            self._awaited[push.token] = None
+            if len(self._awaited) > MAX_TOKENS_AWAITED:
+                del self._awaited[next(iter(self._awaited))]
+        is_origin = push.origin == self.connection_id and push.origin_frame
+        await self._send_text(push.origin_frame if is_origin else push.frame)
+
+    async def _send_message(self, message: ServerMessage, *, ref: str | None = None) -> None:
+        await self._send_text(encode_message(message, timestamp=_now(), ref=ref))
+
+    async def _send_text(self, text: str) -> None:
+        if self._is_open:
+            await self.send({"type": "websocket.send", "text": text})
+
+    # --- heartbeats
+
+    def beat(self, now: float) -> bool:
+        """Count a ping that was not answered in time, close after two in a row, and say if one is due."""
+        if self._pinged_at is not None and now - self._pinged_at >= settings.PONG_SECONDS:
+            self._pinged_at = None
+            self._missed += 1
+            if self._missed >= settings.MISSED_HEARTBEATS:
+                self._hub.spawn(self.close(CloseCode.NO_PONG))
+        if not self._is_open or now < self._ping_at:
+            return False
+        self._ping_at = now + settings.HEARTBEAT_SECONDS
+        return True
+
+    async def send_heartbeat(self, newest_seq: int) -> None:
+        """Ping the client, with the newest number of its stream."""
+        self._pinged_at = time.monotonic()
+        await self._send_message(HeartbeatPing(nonce=new_id().hex, seq=newest_seq))
+
+    def forgive(self, now: float) -> None:
+        """Forget an unanswered ping: the server was away, not the player."""
+        if self._pinged_at is not None:
+            self._pinged_at = now
+
+    # --- the end
+
+    async def say_goodbye(self, *, reconnect_after_ms: int) -> None:
+        """Tell the client to come back, and close."""
+        await self._send_message(Goodbye(reason="server_going", reconnect_after_ms=reconnect_after_ms))
+        await self.close(CloseCode.SERVER_GOING)
+
+    async def close(self, code: int) -> None:
+        """Close the socket, once."""
+        if self._is_open:
+            self._is_open = False
+            await self.send({"type": "websocket.close", "code": int(code)})
+
+    async def _disconnect(self) -> NoReturn:
+        ended_at = time.monotonic()
+        self._is_open = False
+        for timer in self._timers:
+            timer.cancel()
+        if self._caller is not None:
+            await self._depart(self._caller, ended_at)
+        raise StopConsumer
+
+    async def _depart(self, caller: Caller, ended_at: float) -> None:
+        is_last = await self._hub.remove(self)
+        if not self._commands.full():
+            self._commands.put_nowait(None)
+        end = End(
+            caller=caller,
+            address=self.address,
+            connection_id=self.connection_id,
+            is_last=is_last,
+            age_seconds=time.monotonic() - ended_at,
+        )
+        await in_database(self._wiring.departed, end)
+
+
+class NoSuchSocket(AsyncConsumer):
+    """A path without a socket: accepted and closed, so that a browser can read why."""
+
+    channel_layer_alias = "none"
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Refuse to connect."""
+        if message["type"] == "websocket.connect":
+            await self.send({"type": "websocket.accept"})
+            await self.send({"type": "websocket.close", "code": int(CloseCode.NO_SUCH_SESSION)})
+        elif message["type"] == "websocket.disconnect":
+            raise StopConsumer
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _token_of(subprotocols: list[str], headers: Mapping[bytes, str]) -> str:
+    """Return the token of a handshake; the subprotocol wins over the header, and the URL is ignored."""
+    for subprotocol in subprotocols:
+        if subprotocol.startswith("bearer."):
+            return subprotocol.removeprefix("bearer.")
+    scheme, _, token = headers.get(b"authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise Unauthorized
+    return token.strip()
+
+
+def _last_seq_of(text: str | None) -> int | None:
+    """Return ``last_seq`` of the query; what is no number counts as a fresh connection."""
+    if text is None or not text.isascii() or not text.isdigit() or len(text) > 15:
+        return None
+    return int(text)

@@ -1,0 +1,34 @@
+"""The database from the event loop: calls run in threads, so that one slow query delays nobody."""
+
+import functools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import ParamSpec, TypeVar, cast
+
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.db import connection
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    # REST requests take connections of the same pool; half of it is theirs.
+    return ThreadPoolExecutor(max(settings.DATABASE_POOL_SIZE // 2, 1), thread_name_prefix="database")
+
+
+async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a synchronous function that uses the database, off the event loop."""
+    run = database_sync_to_async(function, thread_sensitive=False, executor=_threads())
+    return cast("T", await run(*args, **kwargs))
+
+
+def database_now() -> datetime:
+    """Return the time by the database's clock, the only one that deadlines know."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        row = cursor.fetchone()
+    return cast("datetime", row[0])

@@ -1,0 +1,256 @@
+"""The page at `/`, by two people in two windows, on the real system."""
+
+import os
+import re
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.acceptance.stacks import Stack
+from tests.browser.conftest import OpenWindow
+
+pytestmark = pytest.mark.browser
+
+expect.set_options(timeout=15_000)
+
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"viewport": {"width": 1100, "height": 760}, "color_scheme": "light"},
+    "dark": {"viewport": {"width": 1100, "height": 760}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 375, "height": 780}, "device_scale_factor": 2, "has_touch": True},
+}
+NARROWEST = {"viewport": {"width": 320, "height": 640}}
+
+
+def sign_in(page: Page, name: str) -> None:
+    page.get_by_label("Your name").fill(name)
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("radio").first).to_be_checked()
+
+
+def find_a_match(page: Page) -> None:
+    page.get_by_role("button", name="Find a match").click()
+
+
+def heading(page: Page, text: str) -> Any:
+    return page.get_by_role("heading", level=1, name=text)
+
+
+def expect_searching(page: Page) -> None:
+    expect(heading(page, "Searching for an opponent")).to_be_visible()
+
+
+def expect_room(page: Page, opponent: str) -> None:
+    expect(heading(page, f"You are playing {opponent}")).to_be_visible()
+    expect(page.get_by_text("Both of you are here.").first).to_be_visible()
+    expect(page.get_by_role("list", name="Players").get_by_text("Connected")).to_have_count(2)
+
+
+def seconds_waited(page: Page) -> int:
+    minutes, seconds = page.get_by_role("timer").inner_text().split(":")
+    return int(minutes) * 60 + int(seconds)
+
+
+def meet(ada: Page, ben: Page) -> None:
+    sign_in(ada, "Ada")
+    sign_in(ben, "Ben")
+    find_a_match(ada)
+    find_a_match(ben)
+    expect_room(ada, "Ben")
+    expect_room(ben, "Ada")
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_two_who_meet_are_in_one_room_and_meet_again_after_one_has_left(
+    open_window: OpenWindow, picture: Callable[[Page, str], None], look: str
+) -> None:
+    ada, ben = open_window(**LOOKS[look]), open_window()
+    sign_in(ada, "Ada")
+    picture(ada, f"pools-{look}")
+    sign_in(ben, "Ben")
+    find_a_match(ada)
+    expect_searching(ada)
+    expect(ada.get_by_text("±100")).to_be_visible()
+    picture(ada, f"searching-{look}")
+    find_a_match(ben)
+    expect_room(ada, "Ben")
+    expect_room(ben, "Ada")
+    picture(ada, f"room-{look}")
+
+    ada.get_by_role("button", name="Leave the game").click()
+    expect(heading(ada, "You have left the game")).to_be_visible()
+    expect(heading(ben, "The game is over")).to_be_visible()
+    expect(ben.get_by_text("Ben left the game.")).to_have_count(0)
+    expect(ben.get_by_text("Ada left the game.").first).to_be_visible()
+
+    ada.get_by_role("button", name="Find another match").click()
+    ben.get_by_role("button", name="Find another match").click()
+    expect_room(ada, "Ben")
+    expect_room(ben, "Ada")
+
+
+def test_a_reload_while_searching_keeps_the_place_and_the_time(open_window: OpenWindow) -> None:
+    ada = open_window()
+    sign_in(ada, "Ada")
+    find_a_match(ada)
+    expect(ada.get_by_role("timer")).to_have_text(re.compile(r"00:0[2-9]"))
+    ada.reload()
+    expect_searching(ada)
+    assert seconds_waited(ada) >= 2
+    ada.get_by_role("button", name="Leave the queue").click()
+    expect(ada.get_by_text("You have left the queue.").first).to_be_visible()
+
+
+def test_a_reload_in_the_room_is_a_short_absence(open_window: OpenWindow) -> None:
+    ada, ben = open_window(), open_window()
+    meet(ada, ben)
+    ben.goto("about:blank")
+    players = ada.get_by_role("list", name="Players")
+    expect(players.get_by_text(re.compile(r"Connection lost, [12]?\d.s left"))).to_be_visible()
+    ben.go_back()
+    expect_room(ben, "Ada")
+    expect_room(ada, "Ben")
+
+
+def test_the_same_player_in_a_second_window_takes_the_game_over(open_window: OpenWindow) -> None:
+    ada, ben = open_window(), open_window()
+    meet(ada, ben)
+    with ada.expect_popup() as opened:
+        ada.evaluate("window.open('/', '_blank')")  # a copy of this tab, with what it keeps
+    expect_room(opened.value, "Ben")
+    expect(ada.get_by_text("You went on in another window.").first).to_be_visible()
+    ada.get_by_role("button", name="Continue here").click()
+    expect(opened.value.get_by_text("You went on in another window.").first).to_be_visible()
+    expect_room(ada, "Ben")
+
+
+def test_nobody_is_sent_to_somebody_who_has_gone(open_window: OpenWindow) -> None:
+    gone = open_window()
+    sign_in(gone, "Gone")
+    find_a_match(gone)
+    expect_searching(gone)
+    gone.close()
+
+    ada = open_window()
+    sign_in(ada, "Ada")
+    find_a_match(ada)
+    expect_searching(ada)
+    titles = ada.evaluate_handle("""() => {
+        const seen = new Set();
+        new MutationObserver(() => seen.add(document.title))
+            .observe(document.querySelector("title"), {childList: true, subtree: true, characterData: true});
+        return seen;
+    }""")
+    expect(ada.get_by_role("timer")).to_have_text(re.compile(r"00:0[89]"))
+    expect_searching(ada)
+    assert not [title for title in titles.evaluate("seen => [...seen]") if "Searching" not in title]
+
+    ben = open_window()
+    sign_in(ben, "Ben")
+    find_a_match(ben)
+    expect_room(ada, "Ben")
+
+
+def test_a_server_that_dies_is_survived_with_the_place_in_the_queue(
+    open_window: OpenWindow, stack: Stack
+) -> None:
+    ada = open_window()
+    sign_in(ada, "Ada")
+    find_a_match(ada)
+    expect(ada.get_by_role("timer")).to_have_text(re.compile(r"00:0[2-9]"))
+    os.kill(stack.pid_of("web"), signal.SIGKILL)
+    expect(ada.get_by_text("Connection lost.").first).to_be_visible()
+    expect(ada.get_by_role("region", name="Connection")).to_be_hidden()
+    expect_searching(ada)
+    assert seconds_waited(ada) >= 3
+    ada.get_by_role("button", name="Leave the queue").click()
+    expect(ada.get_by_text("You have left the queue.").first).to_be_visible()
+
+
+@pytest.mark.parametrize("look", [LOOKS["phone"], NARROWEST], ids=["phone", "narrowest"])
+def test_nothing_is_wider_than_a_phone(open_window: OpenWindow, look: dict[str, Any]) -> None:
+    ada, ben = open_window(**look), open_window()
+
+    def expect_fit() -> None:
+        overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert ada.evaluate(overflow) == 0
+
+    expect_fit()
+    long_name = "Wolfeschlegelsteinhausenbergerdorff"
+    sign_in(ada, long_name)
+    expect_fit()
+    find_a_match(ada)
+    expect_searching(ada)
+    expect_fit()
+    sign_in(ben, "Ben")
+    find_a_match(ben)
+    expect_room(ben, long_name)
+    expect_room(ada, "Ben")
+    expect_fit()
+    ada.get_by_role("button", name="Leave the game").click()
+    expect(heading(ada, "You have left the game")).to_be_visible()
+    expect_fit()
+
+
+def test_the_keyboard_alone_is_enough(open_window: OpenWindow) -> None:
+    ada = open_window()
+    press = ada.keyboard.press
+    expect(heading(ada, "Find somebody to play with")).to_be_visible()
+    for _ in range(3):  # the link to the content, the brand, the name
+        press("Tab")
+    ada.keyboard.type("Ada")
+    press("Enter")
+    expect(heading(ada, "What would you like to play?")).to_be_focused()
+    expect(ada.get_by_role("radio").first).to_be_checked()
+    press("Tab")
+    expect(ada.get_by_role("button", name="Change name")).to_be_focused()
+    press("Tab")
+    expect(ada.get_by_role("radio").first).to_be_focused()
+    press("ArrowDown")
+    expect(ada.get_by_role("radio").nth(1)).to_be_checked()
+    press("Tab")
+    expect(ada.get_by_role("button", name="Find a match")).to_be_focused()
+    press("Enter")
+    expect(heading(ada, "Searching for an opponent")).to_be_focused()
+    press("Tab")
+    expect(ada.get_by_role("button", name="Leave the queue")).to_be_focused()
+    press("Enter")
+    expect(heading(ada, "What would you like to play?")).to_be_focused()
+    expect(ada.get_by_role("status")).to_have_text("You have left the queue.")
+
+
+def test_a_name_that_is_no_name_is_refused_in_words(open_window: OpenWindow) -> None:
+    ada = open_window()
+    ada.get_by_label("Your name").fill("   ")
+    ada.get_by_role("button", name="Continue").click()
+    expect(ada.get_by_role("alert").filter(has_text="Please type a name.")).to_be_visible()
+    expect(ada.get_by_label("Your name")).to_be_focused()
+    ada.get_by_label("Your name").fill("\u200b")
+    ada.get_by_role("button", name="Continue").click()
+    expect(ada.get_by_role("alert").filter(has_text="at least one visible character")).to_be_visible()
+
+
+def test_without_guests_a_token_opens_the_page_and_a_bad_one_does_not(open_window: OpenWindow) -> None:
+    ada = open_window()
+    answer = ada.request.post("/v1/auth/guest", data={"display_name": "Åsa"})
+    token = answer.json()["access"]
+
+    def no_guests(route: Route) -> None:
+        route.fulfill(status=404, json={"status": 404, "code": "not_found", "detail": "No guests here"})
+
+    ada.route("**/v1/auth/guest", no_guests)
+    ada.get_by_label("Your name").fill("Ada")
+    ada.get_by_role("button", name="Continue").click()
+    expect(ada.get_by_text("switched off on this server")).to_be_visible()
+    field = ada.get_by_label("Access token")
+    field.fill("not a token")
+    ada.get_by_role("button", name="Continue").click()
+    expect(ada.get_by_role("alert").filter(has_text="does not look like a token")).to_be_visible()
+    field.fill(token[:-4] + "AAAA")
+    ada.get_by_role("button", name="Continue").click()
+    expect(ada.get_by_role("alert").filter(has_text="Please sign in again")).to_be_visible()
+    field.fill(f" {token}\n")
+    ada.get_by_role("button", name="Continue").click()
+    expect(ada.get_by_text("You play as Åsa.")).to_be_visible()

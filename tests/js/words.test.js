@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import * as words from "../../matchmaking_site/static/play/words.js";
+
+test("waiting time is minutes and seconds, and never negative", () => {
+  assert.deepEqual([-3, 0, 9.9, 65, 3600].map(words.clock), ["00:00", "00:00", "00:09", "01:05", "60:00"]);
+});
+
+test("an estimate says no more than is known", () => {
+  const said = [null, 0, 3, 23, 50, 61, 170].map(words.estimate);
+  const expected = ["Not known yet", "Longer than usual", "A few seconds", "About 25 s", "About 50 s", "About 1 min", "About 3 min"];
+  assert.deepEqual(said, expected);
+});
+
+test("players are known by two letters at most", () => {
+  const names = ["ada", "Ada Lovelace", "  anna  maria  berg ", "åsa", "\u{1F600} x", ""];
+  assert.deepEqual(names.map(words.initials), ["A", "AL", "AB", "Å", "\u{1F600}X", ""]);
+});
+
+test("a cancelled match is explained, and where the player stands", () => {
+  const notice = (reason, requeued) => words.noticeText({ type: "match_cancelled", reason, requeued, position: 1 });
+  assert.equal(notice("opponent_unreachable", true), "Your opponent was not there after all. You are back in the queue at your place.");
+  assert.equal(notice("you_declined", false), "You declined the match.");
+  assert.equal(notice("a_new_reason", false), "The match was cancelled.");
+  assert.equal(words.noticeText(null), "");
+});
+
+test("a search is told step by step", () => {
+  const ticket = { status: "SEARCHING" };
+  const match = { stage: "found", opponents: [{ display_name: "Ben" }] };
+  const told = [
+    { ticket, match: null },
+    { ticket: { status: "RESERVED" }, match: null },
+    { ticket: { status: "RESERVED" }, match },
+    { ticket: null, match: { ...match, stage: "confirmed" } },
+  ].map((state) => [words.searchStep(state), words.searchWords(state)[0]]);
+  assert.deepEqual(told, [
+    ["searching", "Searching for an opponent"],
+    ["checking", "Somebody suits you"],
+    ["confirming", "Ben is there"],
+    ["ready", "Your game is ready"],
+  ]);
+});
+
+const ROOM = {
+  ending: null,
+  state: {
+    restored: true, participant_id: "p1", away: {}, left: {},
+    participants: [
+      { participant_id: "p1", display_name: "Ada", connection_state: "connected" },
+      { participant_id: "p2", display_name: "Ben", connection_state: "connected" },
+    ],
+  },
+};
+const benIs = (connection_state, more) => ({
+  ...ROOM,
+  state: { ...ROOM.state, ...more, participants: [ROOM.state.participants[0], { ...ROOM.state.participants[1], connection_state }] },
+});
+
+test("a room says who is there", () => {
+  assert.deepEqual(words.roomWords(ROOM), ["You are playing Ben", "Both of you are here."]);
+  assert.equal(words.roomWords(benIs("temporarily_disconnected"))[1], "Waiting for Ben.");
+  const lost = benIs("temporarily_disconnected", { away: { p2: { since: "", grace_seconds: 30 } } });
+  assert.match(words.roomWords(lost)[1], /^Ben has lost the connection/);
+});
+
+test("an end says whose it was", () => {
+  const end = (left, ending = "finished") => words.overWords({ ...benIs("disconnected", { left }), ending });
+  assert.deepEqual(end({ p2: "left" }), ["The game is over", "Ben left the game."]);
+  assert.deepEqual(end({ p2: "grace_expired" }), ["The game is over", "Ben did not come back."]);
+  assert.deepEqual(end({ p1: "left" }), ["You have left the game", ""]);
+  assert.deepEqual(end({ p1: "grace_expired" }), ["The game is over", "You were away for too long."]);
+  assert.deepEqual(end({}, "left"), ["You have left the game", ""]);
+  assert.deepEqual(end({}, "gone"), ["This game is not open to you any more", ""]);
+});
+
+test("the banner says what the connection does, and offers what helps", () => {
+  const say = (client) => words.bannerWords({ isReplaced: false, retryAt: null, isReconnecting: false, ...client });
+  assert.deepEqual(say({ state: "open" }), ["", "", ""]);
+  assert.deepEqual(say({ state: "connecting" }), ["", "", ""]);
+  assert.deepEqual(say({ state: "connecting", isReconnecting: true })[1], "Connecting again…");
+  assert.deepEqual(say({ state: "closed" }), ["No connection to the server.", "", "Connect"]);
+  assert.equal(say({ state: "closed", isReplaced: true })[2], "Continue here");
+  assert.deepEqual(say({ state: "closed", retryAt: Date.now() + 3500 }), ["Connection lost.", "Next try in 4 s.", "Try now"]);
+});
