@@ -46,7 +46,8 @@ class ActiveView(APIView):
 
     def get(self, request: Request) -> Response:
         """Return the fields of the socket's ``state_restored``."""
-        return Response(selectors.active_state(caller_of(request), now=database_now()))
+        caller = caller_of(request)
+        return Response(selectors.active_state(caller, selectors.live_seat(caller), now=database_now()))
 
 
 class PoolsView(APIView):

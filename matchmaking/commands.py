@@ -44,8 +44,9 @@ def snapshot(caller: Caller, address: str, last_seq: int | None) -> Snapshot:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         now = database_now()
         missed = backlog(address, last_seq)
-        active = selectors.active_state(caller, now=now)
-        owed = _owed(caller, now=now)
+        seat = selectors.live_seat(caller)
+        active = selectors.active_state(caller, seat, now=now)
+        owed = _owed(caller, seat, now=now)
     state = MatchmakingRestored(
         **{name: getattr(active, name) for name in active.__struct_fields__},
         seq=missed.seq,
@@ -56,10 +57,9 @@ def snapshot(caller: Caller, address: str, last_seq: int | None) -> Snapshot:
     return Snapshot(state=state, seq=missed.seq, owed=owed)
 
 
-def _owed(caller: Caller, *, now: datetime) -> list[Push]:
-    """Return the ping and the ``match_found`` that wait for the caller's answer."""
-    player = selectors.owed_player(caller)
-    if player is None:
+def _owed(caller: Caller, player: MatchPlayer | None, *, now: datetime) -> list[Push]:
+    """Return the ping or the ``match_found`` that waits for the caller's answer."""
+    if player is None or player.match.stage == Stage.DONE:
         return []
     if player.match.stage in {Stage.RESERVED, Stage.VERIFYING}:
         return [ping(caller.address, nonce=player.nonce, now=now)]
@@ -80,12 +80,7 @@ def _departed(end: End) -> None:
         tickets.note_gone(end.caller, at=database_now() - timedelta(seconds=end.age_seconds))
 
 
-def _place(caller: Caller, _parameters: Mapping[str, str]) -> str:
-    return caller.address
-
-
 WIRING = Wiring(
-    place=_place,
     snapshot=snapshot,
     handlers=HANDLERS,
     arrived=_arrived,

@@ -17,8 +17,6 @@ from realtime.transport.auth import Caller
 
 RECENT_TICKETS = 50
 RECENT_SECONDS = 3600
-_IN_FLIGHT = (Match.Status.PROPOSED, Match.Status.AWAITING_ACCEPTANCE)
-_RUNNING = (*_IN_FLIGHT, Match.Status.CONFIRMED)
 
 
 def _tickets() -> Any:
@@ -150,25 +148,24 @@ def own_matches(caller: Caller, *, before: UUID | None, limit: int) -> list[Matc
     return list(found.filter(id__lt=before)[:limit] if before else found[:limit])
 
 
-def current_match(caller: Caller) -> Match | None:
-    """Return the match that the caller was told of and that has not ended."""
-    match: Match | None = (
-        _matches_of(caller)
-        .filter(Q(status=Match.Status.CONFIRMED) | Q(status__in=_IN_FLIGHT, stage=Stage.NOTIFYING))
+def live_seat(caller: Caller) -> MatchPlayer | None:
+    """Return the caller's seat in the match that it is in, if any; the constraint allows one."""
+    return (
+        MatchPlayer.objects.filter(tenant_id=caller.tenant_id, user_id=caller.user_id, is_live=True)
+        .select_related("match__pool")
         .first()
     )
-    return match
 
 
-def active_state(caller: Caller, *, now: datetime) -> messages.ActiveState:
-    """Return all that the caller is in right now."""
+def active_state(caller: Caller, seat: MatchPlayer | None, *, now: datetime) -> messages.ActiveState:
+    """Return all that the caller is in right now; a match, from when its player was told of it."""
     ticket = live_ticket(caller)
-    match = current_match(caller)
-    is_on = match is not None and match.status == Match.Status.CONFIRMED
+    is_told = seat is not None and seat.match.stage in {Stage.NOTIFYING, Stage.DONE}
+    is_on = seat is not None and seat.match.status == Match.Status.CONFIRMED
     return messages.ActiveState(
         ticket=ticket_message(ticket, now=now) if ticket else None,
-        match=match_message(match) if match else None,
-        session_id=str(match.session_id) if match and is_on and match.session_id else None,
+        match=match_message(seat.match) if seat and is_told else None,
+        session_id=str(seat.match.session_id) if seat and is_on and seat.match.session_id else None,
         challenges=messages.Challenges(),
         party=None,
     )
@@ -177,17 +174,6 @@ def active_state(caller: Caller, *, now: datetime) -> messages.ActiveState:
 def is_in_match(tenant_id: str, user_id: str) -> bool:
     """Return whether the user is in a match that has not ended."""
     return MatchPlayer.objects.filter(tenant_id=tenant_id, user_id=user_id, is_live=True).exists()
-
-
-def owed_player(caller: Caller) -> MatchPlayer | None:
-    """Return the caller's seat in a match in flight, which may owe a pong or an acknowledgement."""
-    return (
-        MatchPlayer.objects.filter(
-            tenant_id=caller.tenant_id, user_id=caller.user_id, is_live=True, match__status__in=_IN_FLIGHT
-        )
-        .select_related("match")
-        .first()
-    )
 
 
 class PoolMessage(msgspec.Struct, frozen=True, kw_only=True):

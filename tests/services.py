@@ -3,24 +3,24 @@
 A pytest plugin, named in pyproject.toml so that it is there before pytest-django reads the settings.
 One PostgreSQL serves the whole run (pytest-django makes a database for each xdist worker), and every
 process has a Valkey of its own. What DATABASE_URL and REDIS_URL name already is used as it is.
+
+``python -m tests.services manage.py …`` runs a command on the same.
 """
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from matchmaking_site.stack.parts import Part, spawn
 from matchmaking_site.stack.postgres import Postgres
 from matchmaking_site.stack.valkey import Valkey
-
-if TYPE_CHECKING:
-    import subprocess
 
 # In a worker's environment it says that REDIS_URL is the controller's, not the developer's.
 _OWN_VALKEY = "MATCHMAKING_TESTS_OWN_VALKEY"
@@ -35,16 +35,9 @@ NAMES_OF_THE_PLUGIN = frozenset({"DATABASE_URL", "REDIS_URL", _OWN_VALKEY, *_ENV
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     """Start what is missing, and name it in the environment."""
-    needs_postgres = "DATABASE_URL" not in os.environ
-    needs_valkey = "REDIS_URL" not in os.environ or _OWN_VALKEY in os.environ
     services = _Services()
     early_config.add_cleanup(services.stop)
-    if needs_postgres:
-        os.environ["DATABASE_URL"] = services.start_postgres()
-    if needs_valkey:
-        os.environ |= {"REDIS_URL": services.start_valkey(), _OWN_VALKEY: "1"}
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    services.start_missing()
     return (yield)
 
 
@@ -53,6 +46,14 @@ class _Services:
         self._directory = Path(tempfile.mkdtemp(prefix="matchmaking-tests-"))
         self._directory.chmod(0o711 if os.geteuid() == 0 else 0o700)  # PostgreSQL is not root, and passes
         self._running: list[tuple[Part, subprocess.Popen[bytes]]] = []
+
+    def start_missing(self) -> None:
+        if "DATABASE_URL" not in os.environ:
+            os.environ["DATABASE_URL"] = self.start_postgres()
+        if "REDIS_URL" not in os.environ or _OWN_VALKEY in os.environ:
+            os.environ |= {"REDIS_URL": self.start_valkey(), _OWN_VALKEY: "1"}
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
 
     def start_postgres(self) -> str:
         postgres = Postgres(self._directory / "postgres", throw_away=True)
@@ -95,3 +96,17 @@ class _Services:
 
     def _give_up(self, part: Part) -> None:
         pytest.exit(f"{part.name} did not start:\n{self._log(part).read_text()}", returncode=1)
+
+
+def main() -> int:
+    """Run Python with the arguments of this program, on services of its own."""
+    services = _Services()
+    try:
+        services.start_missing()
+        return subprocess.run([sys.executable, *sys.argv[1:]], check=False).returncode
+    finally:
+        services.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -29,6 +29,8 @@ class Part:
     holds_data: bool = False
     # A part that does without tables starts while they are brought up to date.
     needs_tables: bool = True
+    # Added to the niceness of the supervisor.
+    nice: int = 0
     # A quiet part's output is shown only if it fails.
     quiet: bool = False
     # What the kernel sends when the supervisor itself is killed.
@@ -44,7 +46,8 @@ def spawn(part: Part, *, output: int | IO[bytes], inherit: tuple[int, ...] = ())
     """
     parent = os.getpid()
 
-    def before_exec() -> None:
+    def before_exec() -> None:  # pragma: no cover - between fork and exec
+        os.nice(part.nice)
         if part.account is not None:
             become(part.account)
         # After becoming the user, since only some users may enter the directory.

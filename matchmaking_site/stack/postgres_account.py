@@ -49,7 +49,7 @@ def _choose(home: Path) -> Account:
 def _runs(account: Account, programs: Path, *, directory: Path | None = None) -> bool:
     """Try it, since modes, ACLs and mounts together decide: enter a directory and run postgres."""
 
-    def before_exec() -> None:
+    def before_exec() -> None:  # pragma: no cover - between fork and exec
         become(account)
         os.chdir(directory or "/")
 

@@ -58,7 +58,7 @@ def unprivileged_account() -> Account | None:
     return None
 
 
-def become(account: Account) -> None:
+def become(account: Account) -> None:  # pragma: no cover - between fork and exec
     """Turn this process from root into another user for good."""
     if account.capability is not None:
         _prctl(_PR_SET_KEEPCAPS, 1)
@@ -69,7 +69,9 @@ def become(account: Account) -> None:
         _keep_only(account.capability)
 
 
-def die_with_parent(parent: int, signal_number: signal.Signals) -> None:
+def die_with_parent(
+    parent: int, signal_number: signal.Signals
+) -> None:  # pragma: no cover - between fork and exec
     """Have the kernel send this process a signal when the thread that forked it is gone.
 
     The kernel forgets this on every change of user, so it comes after ``become``.
@@ -95,7 +97,7 @@ def _prctl(option: int, *arguments: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
-def _keep_only(capability: int) -> None:
+def _keep_only(capability: int) -> None:  # pragma: no cover - between fork and exec
     """Reduce this process to one capability, and keep that one across exec."""
     if _LIBC is None:
         raise OSError("only Linux has capabilities")

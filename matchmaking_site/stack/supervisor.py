@@ -183,10 +183,8 @@ class Supervisor:
         self._stopping.set()
 
     def _write(self, part: str, lines: Iterable[str]) -> None:
-        # The setup's last word becomes the stack's own, without a prefix.
-        self._console.lines(
-            part, (line for line in lines if part != "setup" or not line.startswith(_LAST_WORD))
-        )
+        # A last word about a wrong setting becomes the stack's own, once and without a prefix.
+        self._console.lines(part, (line for line in lines if not line.startswith(_LAST_WORD)))
         if self._console.is_gone:
             self._stopping.set()
 

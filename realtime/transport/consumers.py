@@ -6,6 +6,7 @@ the outbox what it is missing.
 """
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -82,12 +83,13 @@ class End:
 class Wiring:
     """What a socket is connected to; all of it synchronous, run off the event loop.
 
-    ``place`` says where the socket's events come from, and refuses who may not be there. ``arrived`` and
+    ``place`` says where the socket's events come from, and refuses who may not be there; without it, they are
+    the caller's own. ``arrived`` and
     ``departed`` hear of each connection's begin and end. ``answered`` is called after answers to health
     checks and deliveries were written.
     """
 
-    place: Callable[[Caller, Mapping[str, str]], str]
+    place: Callable[[Caller, Mapping[str, str]], str] | None = None
     snapshot: Callable[[Caller, str, int | None], Snapshot]
     handlers: Mapping[type[ClientMessage], Callable[[Caller, Any, Origin], None]]
     arrived: Callable[[Caller, str, str], None]
@@ -129,7 +131,7 @@ class Connection(AsyncConsumer):
         now = time.monotonic()
         self._bucket = TokenBucket(rate=settings.FRAMES_PER_SECOND, burst=settings.FRAMES_BURST, now=now)
         self._heard_at = now
-        self._ping_at = now + _chance.random() * settings.HEARTBEAT_SECONDS
+        self._ping_at = math.inf  # until the state is restored
         self._pinged_at: float | None = None
         self._missed = 0
 
@@ -171,14 +173,16 @@ class Connection(AsyncConsumer):
             key: values[-1] for key, values in parse_qs(self.scope["query_string"].decode("latin1")).items()
         }
         parameters = {**query, **self.scope.get("url_route", {}).get("kwargs", {})}
-        self.address = await in_database(self._wiring.place, caller, parameters)
-        self.owner = caller.address if self.address == caller.address else f"{self.address}:{caller.user_id}"
+        self.address = self.owner = caller.address
+        if self._wiring.place is not None:
+            self.address = await in_database(self._wiring.place, caller, parameters)
+            self.owner = f"{self.address}:{caller.user_id}"
         self._caller = caller
         self._hub = current_hub()
         await self._hub.add(self)
         self._hub.spawn(self._run_commands())
-        await in_database(self._wiring.arrived, caller, self.address, self.connection_id)
         await self._restore(_last_seq_of(query.get("last_seq")), greet=True)
+        self._ping_at = time.monotonic() + _chance.random() * settings.HEARTBEAT_SECONDS
         self._watch_token(caller)
 
     async def _restore(self, last_seq: int | None, *, greet: bool = False) -> None:
@@ -188,7 +192,7 @@ class Connection(AsyncConsumer):
 
     async def _send_state(self, last_seq: int | None, *, greet: bool) -> None:
         caller = self._signed_in()
-        snapshot = await in_database(self._wiring.snapshot, caller, self.address, last_seq)
+        snapshot = await in_database(self._look, caller, last_seq, arrives=greet)
         if greet:
             await self._send_message(
                 Connected(
@@ -203,6 +207,12 @@ class Connection(AsyncConsumer):
         self.last_seq = max(self.last_seq, snapshot.seq)
         for push in snapshot.owed:
             await self._send_push(push)
+
+    def _look(self, caller: Caller, last_seq: int | None, *, arrives: bool) -> Snapshot:
+        """Note the arrival, then look: one visit to the database for both."""
+        if arrives:
+            self._wiring.arrived(caller, self.address, self.connection_id)
+        return self._wiring.snapshot(caller, self.address, last_seq)
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[None]:

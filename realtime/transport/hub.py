@@ -71,7 +71,7 @@ class Hub:
         self.process_id = new_id().hex
         self._sockets: dict[str, dict[str, Socket]] = {}
         self._presence = PresenceWriter(self.process_id)
-        self._heard: set[str] = set()
+        self._heard: dict[str, float] = {}
         self._answers: list[tuple[str, str, float]] = []
         self._wakers: set[Callable[[], None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -100,7 +100,7 @@ class Hub:
         """Register a connection: from now on pushes reach it. The oldest of more than five is closed."""
         await self._wait_for_subscription()
         self._sockets.setdefault(socket.address, {})[socket.connection_id] = socket
-        self._heard.add(socket.owner)
+        self.heard(socket.owner)
         try:
             connections = await self._presence.add(socket.owner, socket.connection_id)
         except (RedisError, OSError):
@@ -130,8 +130,8 @@ class Hub:
     # --- what comes from clients
 
     def heard(self, address: str) -> None:
-        """Note that a user gave a sign of life; it is written with the next renewal."""
-        self._heard.add(address)
+        """Note that a user gave a sign of life; it is written, as of now, with the next renewal."""
+        self._heard[address] = time.monotonic()
 
     def answered(self, address: str, token: str, wake: Callable[[], None]) -> None:
         """Note an answer to a health check or a delivery; ``wake`` is called once it is written."""
@@ -186,9 +186,10 @@ class Hub:
 
     async def _renew(self) -> None:
         while True:
-            heard, self._heard = self._heard, set()
+            heard, self._heard = self._heard, {}
+            now = time.monotonic()
             try:
-                kept = await self._presence.refresh(heard)
+                kept = await self._presence.refresh({address: now - at for address, at in heard.items()})
                 if not kept or self._presence_lost:
                     await self._presence.restore((s.owner, s.connection_id) for s in self._all_sockets())
                     await self._catch_up()
@@ -196,7 +197,7 @@ class Hub:
                 if self._answers:
                     await self._write_answers()
             except (RedisError, OSError) as error:
-                self._heard |= heard
+                self._heard = heard | self._heard
                 if not self._presence_lost:
                     log.warning("presence_not_written", error=str(error))
                 self._presence_lost = True

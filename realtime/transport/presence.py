@@ -14,7 +14,7 @@ compared.
 """
 
 import functools
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -162,21 +162,21 @@ class PresenceWriter:
                 living.add(process)
         return [connection for connection, process in connections.items() if process in living]
 
-    async def refresh(self, heard: Iterable[str]) -> bool:
-        """Renew the process's lease and record who was heard from since the last time.
+    async def refresh(self, heard: Mapping[str, float]) -> bool:
+        """Renew the process's lease and record who was heard from, by address, how many seconds ago.
 
         Returns False when Redis had no lease of ours: it was restarted or flushed, or we were away too long,
         and all connections have to be added anew.
         """
-        addresses = list(heard)
         time = await self._redis.time()
         now = _milliseconds(time)
         async with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.set(_process_key(self._process_id), 1, ex=LEASE_SECONDS, get=True)
             pipeline.zremrangebyscore(_HEARD, 0, now - HEARD_TTL_SECONDS * 1000)
-            if addresses:
-                pipeline.zadd(_HEARD, dict.fromkeys(addresses, now))
-                for address in addresses:
+            if heard:
+                at = {address: now - round(age * 1000) for address, age in heard.items()}
+                pipeline.zadd(_HEARD, at, gt=True)
+                for address in heard:
                     pipeline.expire(_connections_key(address), CONNECTIONS_TTL_SECONDS)
             had_lease, *_ = await pipeline.execute()
         return had_lease is not None

@@ -72,12 +72,18 @@ class GracefulServer(Server):
             server_name="matchmaking",
             ready_callable=self._set_socket_options,
         )
-        self.failure: str = ""
+        self.failure = ""
+        self._ports: list[Port] = []
 
     def _set_socket_options(self) -> None:
         self.ws_factory.protocol = PlayerProtocol
         # With failByDrop autobahn cuts the connection instead of saying 1009.
         self.ws_factory.setProtocolOptions(failByDrop=False)
+
+    def listen_success(self, port: Port) -> None:
+        """Keep the port, so that it can be closed before the goodbyes."""
+        self._ports.append(port)
+        super().listen_success(port)
 
     def listen_error(self, failure: Any) -> None:
         """Stop at once where the port cannot be had."""
@@ -89,10 +95,8 @@ class GracefulServer(Server):
         return defer.Deferred.fromFuture(asyncio.ensure_future(self._end()))
 
     async def _end(self) -> None:
-        for listener in self.listeners:
-            if isinstance(listener.result, Port):
-                stopped = listener.result.stopListening()
-                await stopped.asFuture(asyncio.get_running_loop())
+        for port in self._ports:
+            await port.stopListening().asFuture(asyncio.get_running_loop())
         await close_hub()
         running = [
             details["application_instance"]

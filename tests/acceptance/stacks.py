@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from tests.services import NAMES_OF_THE_PLUGIN
 
@@ -97,10 +98,20 @@ class Stack:
         return {pid: command_line(pid) for pid in all_pids() if _concerns(pid, str(self.data_dir))}
 
 
-def run_to_end(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run the command where it should refuse, and return what it said."""
+def run_to_end(
+    environment: dict[str, str], *, output: int | IO[bytes] = subprocess.PIPE
+) -> subprocess.CompletedProcess[str]:
+    """Run the command where it ends by itself, and return what it said."""
     return subprocess.run(
-        COMMAND, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+        COMMAND,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 

@@ -88,6 +88,37 @@ def test_a_wrong_setting_is_one_line(name: str, value: str, tmp_path: Path) -> N
     assert not stack.processes()
 
 
+def test_given_services_are_used_and_secrets_are_then_asked_for(tmp_path: Path) -> None:
+    given = {name: os.environ[name] for name in ("DATABASE_URL", "REDIS_URL")}
+    stack = Stack(tmp_path, given)
+    refused = run_to_end(stack.environment)
+    assert refused.returncode == 1
+    assert refused.stderr == 'matchmaking: Environment variable "SECRET_KEY" not set\n'
+    assert sorted(path.name for path in stack.data_dir.iterdir()) == ["parts.lock", "supervisor.lock"]
+
+
+def test_it_ends_when_nobody_reads_its_log(tmp_path: Path) -> None:
+    stack = Stack(tmp_path)
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "wb") as nobody:
+        ended = run_to_end(stack.environment, output=nobody)
+    assert ended.returncode == 0
+    assert not stack.processes()
+
+
+def test_what_was_committed_survives_the_supervisor_and_nothing_else_does(stack: Stack) -> None:
+    with psycopg.connect(stack.address_of("DATABASE_URL")) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    redis.from_url(stack.address_of("REDIS_URL")).set("kept", "42")
+    stack.kill()
+    assert eventually(lambda: not stack.processes(), 3), stack.processes()
+    stack.start()
+    with psycopg.connect(stack.address_of("DATABASE_URL")) as connection:
+        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+    assert redis.from_url(stack.address_of("REDIS_URL")).get("kept") == b"42"
+
+
 def test_a_killed_part_is_started_again(stack: Stack) -> None:
     killed = {part: stack.pid_of(part) for part in PARTS}
     for pid in killed.values():
@@ -107,18 +138,6 @@ def _select_one(stack: Stack) -> bool:
             return connection.execute("SELECT 1").fetchone() == (1,)
     except psycopg.OperationalError:
         return False
-
-
-def test_what_was_committed_survives_the_supervisor_and_nothing_else_does(stack: Stack) -> None:
-    with psycopg.connect(stack.address_of("DATABASE_URL")) as connection:
-        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
-    redis.from_url(stack.address_of("REDIS_URL")).set("kept", "42")
-    stack.kill()
-    assert eventually(lambda: not stack.processes(), 3), stack.processes()
-    stack.start()
-    with psycopg.connect(stack.address_of("DATABASE_URL")) as connection:
-        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
-    assert redis.from_url(stack.address_of("REDIS_URL")).get("kept") == b"42"
 
 
 def test_ctrl_c_ends_everything_within_ten_seconds(stack: Stack) -> None:

@@ -26,6 +26,7 @@ FLAGS = (
 )
 
 OpenWindow = Callable[..., Page]
+Picture = Callable[..., None]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_window(browser: Browser, stack: Stack) -> Iterator[OpenWindow]:  # noqa: F811
+def open_window(browser: Browser, stack: Stack) -> Iterator[OpenWindow]:
     """Open the page in a window of its own, as in a browser of its own; in the end no script has failed."""
     contexts = []
     failures: list[str] = []
@@ -64,17 +65,17 @@ def open_window(browser: Browser, stack: Stack) -> Iterator[OpenWindow]:  # noqa
 
 
 @pytest.fixture
-def picture() -> Callable[[Page, str], None]:
+def picture() -> Picture:
     """Save a picture of a window for the documentation, where SCREENSHOTS names a folder.
 
     ``SCREENSHOTS=docs/images .venv/bin/python -m pytest tests/browser -k meet`` makes them all anew.
     """
     folder = os.environ.get("SCREENSHOTS")
 
-    def save(page: Page, name: str) -> None:
+    def save(page: Page, name: str, after_seconds: float = 1) -> None:
         if folder:
             page.mouse.move(1, 1)
-            page.wait_for_timeout(900)  # transitions end
+            page.wait_for_timeout(after_seconds * 1000)  # 1 s: transitions end
             page.screenshot(path=Path(folder) / f"play-{name}.png")
 
     return save

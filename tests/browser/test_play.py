@@ -3,14 +3,13 @@
 import os
 import re
 import signal
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.acceptance.stacks import Stack
-from tests.browser.conftest import OpenWindow
+from tests.browser.conftest import OpenWindow, Picture
 
 pytestmark = pytest.mark.browser
 
@@ -64,7 +63,7 @@ def meet(ada: Page, ben: Page) -> None:
 
 @pytest.mark.parametrize("look", LOOKS)
 def test_two_who_meet_are_in_one_room_and_meet_again_after_one_has_left(
-    open_window: OpenWindow, picture: Callable[[Page, str], None], look: str
+    open_window: OpenWindow, picture: Picture, look: str
 ) -> None:
     ada, ben = open_window(**LOOKS[look]), open_window()
     sign_in(ada, "Ada")
@@ -73,7 +72,7 @@ def test_two_who_meet_are_in_one_room_and_meet_again_after_one_has_left(
     find_a_match(ada)
     expect_searching(ada)
     expect(ada.get_by_text("±100")).to_be_visible()
-    picture(ada, f"searching-{look}")
+    picture(ada, f"searching-{look}", after_seconds=8)
     find_a_match(ben)
     expect_room(ada, "Ben")
     expect_room(ben, "Ada")
@@ -114,23 +113,34 @@ def test_a_reload_in_the_room_is_a_short_absence(open_window: OpenWindow) -> Non
     expect_room(ada, "Ben")
 
 
-def test_the_same_player_in_a_second_window_takes_the_game_over(open_window: OpenWindow) -> None:
+def test_who_does_not_come_back_has_left(open_window: OpenWindow) -> None:
+    ada, ben = open_window(), open_window()
+    meet(ada, ben)
+    ben.goto("about:blank")
+    expect(heading(ada, "The game is over")).to_be_visible(timeout=40_000)
+    expect(ada.get_by_text("Ben did not come back.").first).to_be_visible()
+    ben.go_back()
+    expect(heading(ben, "What would you like to play?")).to_be_visible()
+    ada.get_by_role("button", name="Choose another pool").click()
+    expect(ada.get_by_role("button", name="Find a match")).to_be_enabled()
+
+
+def test_the_same_player_in_a_second_window_is_in_the_same_room(open_window: OpenWindow) -> None:
     ada, ben = open_window(), open_window()
     meet(ada, ben)
     with ada.expect_popup() as opened:
         ada.evaluate("window.open('/', '_blank')")  # a copy of this tab, with what it keeps
     expect_room(opened.value, "Ben")
-    expect(ada.get_by_text("You went on in another window.").first).to_be_visible()
-    ada.get_by_role("button", name="Continue here").click()
-    expect(opened.value.get_by_text("You went on in another window.").first).to_be_visible()
-    expect_room(ada, "Ben")
+    ada.close()
+    expect_room(opened.value, "Ben")
+    expect_room(ben, "Ada")
 
 
 def test_nobody_is_sent_to_somebody_who_has_gone(open_window: OpenWindow) -> None:
     gone = open_window()
     sign_in(gone, "Gone")
     find_a_match(gone)
-    expect_searching(gone)
+    expect(gone.get_by_role("timer")).to_have_text(re.compile(r"00:0[2-9]"))
     gone.close()
 
     ada = open_window()

@@ -55,7 +55,8 @@ test("connecting again and again makes one socket", async () => {
   client.connect();
   FakeSocket.newest.greets();
   client.connect();
-  assert.equal(FakeSocket.made.length, 1);
+  await settled();
+  assert.deepEqual([client.state, FakeSocket.made.length], ["open", 1]);
 });
 
 test("a token that comes after closing opens no socket", async () => {
@@ -157,9 +158,11 @@ test("a state that is older than an event seen before it is asked for again", as
 
 test("a server that was set back is believed", async () => {
   const { client, heard, socket } = await connected({ seq: 900 });
+  socket.says("queue_cancelled", {}, { id: FIRST, seq: 901 });
   socket.ends(1006);
   await passes(1000);
   FakeSocket.newest.greets(2);
+  assert.deepEqual(FakeSocket.newest.sent, []);
   FakeSocket.newest.says("queue_joined", {}, { id: FIRST, seq: 3 });
   assert.equal(client.lastSeq, 3);
   assert.equal(heard.at(-1), "queue_joined");
@@ -332,6 +335,16 @@ test("waking an open connection asks whether it lives", async () => {
   assert.deepEqual([client.state, FakeSocket.alive.length], ["closed", 0]);
 });
 
+test("a question to an old connection does not end the new one", async () => {
+  const { client, socket } = await connected();
+  client.wake();
+  socket.ends(1006);
+  await passes(1000);
+  FakeSocket.newest.greets();
+  await passes(10_000);
+  assert.deepEqual([client.state, FakeSocket.made.length], ["open", 2]);
+});
+
 // --- tokens
 
 test("a token that is about to expire is replaced on the open connection", async () => {
@@ -356,7 +369,7 @@ test("after 4001 it comes back with a new token", async () => {
 
 test("a command is answered by the message with its ref", async () => {
   const { client, socket } = await connected();
-  const joining = client.joinQueue("duel");
+  const joining = client.request("join_queue", { pool_key: "duel" });
   const [{ ref, ...rest }] = socket.sent;
   assert.deepEqual(rest, { type: "join_queue", data: { pool_key: "duel" } });
   socket.says("queue_joined", { pool_key: "duel" }, { id: FIRST, seq: 1, ref });
@@ -365,7 +378,7 @@ test("a command is answered by the message with its ref", async () => {
 
 test("a command that is refused says why", async () => {
   const { client, socket } = await connected();
-  const joining = client.joinQueue("duel");
+  const joining = client.request("join_queue", { pool_key: "duel" });
   socket.says("error", { code: "already_in_queue", detail: "You queue already", queue_entry_id: "q1" }, { ref: socket.sent[0].ref });
   await assert.rejects(joining, (error) => {
     assert.ok(error instanceof CommandError);
@@ -376,15 +389,15 @@ test("a command that is refused says why", async () => {
 
 test("commands do not wait for ever", async () => {
   const { client } = await connected();
-  const leaving = client.leaveQueue();
+  const leaving = client.request("leave_queue");
   mock.timers.tick(10_000);
   await assert.rejects(leaving, { code: "no_answer" });
 });
 
 test("commands end with their connection, and without one are refused", async () => {
   const { client, socket } = await connected();
-  const leaving = client.leaveQueue();
+  const leaving = client.request("leave_queue");
   socket.ends(1006);
   await assert.rejects(leaving, { code: "connection_lost" });
-  await assert.rejects(client.leaveQueue(), { code: "connection_lost" });
+  await assert.rejects(client.request("leave_queue"), { code: "connection_lost" });
 });

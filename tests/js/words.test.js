@@ -13,6 +13,14 @@ test("an estimate says no more than is known", () => {
   assert.deepEqual(said, expected);
 });
 
+test("a pool is told in few words, and none twice", () => {
+  const pool = { name: "Duel", mode: "duel", time_control: "", rated: true, accept_seconds: null };
+  assert.deepEqual(words.poolFacts(pool), ["Rated"]);
+  const other = { name: "Evening", mode: "team_duel", time_control: "10+0", rated: false, accept_seconds: 20 };
+  assert.deepEqual(words.poolFacts(other), ["Team duel", "10+0", "Not rated", "With ready check"]);
+  assert.deepEqual([0, 1, 2].map(words.waitingPlayers), ["Nobody waiting", "1 waiting", "2 waiting"]);
+});
+
 test("players are known by two letters at most", () => {
   const names = ["ada", "Ada Lovelace", "  anna  maria  berg ", "åsa", "\u{1F600} x", ""];
   assert.deepEqual(names.map(words.initials), ["A", "AL", "AB", "Å", "\u{1F600}X", ""]);
@@ -72,6 +80,7 @@ test("an end says whose it was", () => {
   assert.deepEqual(end({ p1: "left" }), ["You have left the game", ""]);
   assert.deepEqual(end({ p1: "grace_expired" }), ["The game is over", "You were away for too long."]);
   assert.deepEqual(end({}, "left"), ["You have left the game", ""]);
+  assert.equal(end({}, "out")[0], "You are no longer in this game");
   assert.deepEqual(end({}, "gone"), ["This game is not open to you any more", ""]);
 });
 

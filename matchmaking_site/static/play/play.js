@@ -158,11 +158,11 @@ async function join(poolKey, errorLine) {
   writeLine(errorLine, "");
   draw(app);
   try {
-    await app.client.joinQueue(poolKey);
+    await app.client.request("join_queue", { pool_key: poolKey });
     forgetRoom();
   } catch (error) {
     writeLine(errorLine, error.message);
-    app.client.resync();
+    app.client?.resync();
   } finally {
     app.isJoining = false;
     draw(app);
@@ -187,12 +187,6 @@ async function attempt(button, errorLine, action) {
   }
 }
 
-async function leaveGame() {
-  const { room, identity } = app;
-  await identity.call("POST", `/v1/sessions/${room.sessionId}/leave`);
-  room.end("left");
-}
-
 function onSubmit(id, action) {
   element(id).addEventListener("submit", (event) => {
     event.preventDefault();
@@ -205,9 +199,9 @@ onSubmit("token-form", signInByToken);
 onSubmit("lobby-form", () => join(new FormData(element("lobby-form")).get("pool_key"), "lobby-error"));
 element("sign-out").addEventListener("click", () => leave());
 element("leave-queue").addEventListener("click", ({ target }) =>
-  attempt(target, "search-error", () => app.client.leaveQueue()),
+  attempt(target, "search-error", () => app.client.request("leave_queue")),
 );
-element("leave-game").addEventListener("click", ({ target }) => attempt(target, "room-error", leaveGame));
+element("leave-game").addEventListener("click", ({ target }) => attempt(target, "room-error", () => app.room.leave()));
 element("again").addEventListener("click", () => join(app.poolKey ?? app.pools?.[0]?.pool_key, "over-error"));
 element("to-lobby").addEventListener("click", () => {
   forgetRoom();

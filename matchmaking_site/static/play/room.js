@@ -5,18 +5,29 @@ import { followPage } from "../realtime/page.js";
 import { reduce, SESSION } from "../realtime/state.js";
 import { CLOSE_CODES } from "../realtime/protocol.js";
 
-/** Closing codes after which there is no way back into the room. */
+/**
+ * Closing codes after which there is no way back into the room.
+ * @type {Map<number, Ending>}
+ */
 const ENDINGS = new Map([
-  [CLOSE_CODES.LEFT, "left"],
+  [CLOSE_CODES.LEFT, "out"],
   [CLOSE_CODES.NO_SUCH_SESSION, "gone"],
   [CLOSE_CODES.NOT_ALLOWED, "gone"],
 ]);
 
+/**
+ * How a session ended for this player: it is over, they left, they are not in it any more for either reason,
+ * or it is not there or not theirs.
+ * @typedef {"finished" | "left" | "out" | "gone"} Ending
+ */
+
 export class Room extends EventTarget {
   state = SESSION;
-  /** @type {"left" | "gone" | "finished" | null} */
+  /** @type {Ending | null} */
   ending = null;
+  #identity;
   #unfollow;
+  #isLeaving = false;
 
   /**
    * @param {string} sessionId
@@ -25,6 +36,7 @@ export class Room extends EventTarget {
   constructor(sessionId, identity) {
     super();
     this.sessionId = sessionId;
+    this.#identity = identity;
     this.client = sessionClient({
       origin: location.origin,
       sessionId,
@@ -42,12 +54,15 @@ export class Room extends EventTarget {
     this.client.connect();
   }
 
-  /** @param {"left" | "gone" | "finished"} ending */
-  end(ending) {
-    if (this.ending) return;
-    this.ending = ending;
-    this.close();
-    this.dispatchEvent(new Event("end"));
+  /** Leave for good. @returns {Promise<void>} rejected with a `Problem` */
+  async leave() {
+    this.#isLeaving = true;
+    try {
+      await this.#identity.call("POST", `/v1/sessions/${this.sessionId}/leave`);
+      this.#end("left");
+    } finally {
+      this.#isLeaving = false;
+    }
   }
 
   close() {
@@ -65,13 +80,21 @@ export class Room extends EventTarget {
 
   #hear(message) {
     this.state = reduce(this.state, message);
-    if (this.state.phase === "finished") this.end("finished");
+    if (this.state.phase === "finished") this.#end("finished");
     else this.dispatchEvent(new Event("change"));
   }
 
   #follow() {
     const ending = this.client.state === "closed" ? ENDINGS.get(this.client.closeCode) : undefined;
-    if (ending) this.end(ending);
+    if (ending) this.#end(this.#isLeaving ? "left" : ending);
     else this.dispatchEvent(new Event("change"));
+  }
+
+  /** @param {Ending} ending */
+  #end(ending) {
+    if (this.ending) return;
+    this.ending = ending;
+    this.close();
+    this.dispatchEvent(new Event("end"));
   }
 }

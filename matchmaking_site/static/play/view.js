@@ -51,11 +51,13 @@ export function tick(app) {
 }
 
 function show(screen) {
-  if (element(`screen-${screen}`).hidden === false) return;
   const before = SCREENS.find((one) => !element(`screen-${one}`).hidden);
+  if (before === screen) return;
+  const { activeElement } = document;
+  const losesFocus = before && (activeElement === document.body || element(`screen-${before}`).contains(activeElement));
   for (const one of SCREENS) element(`screen-${one}`).hidden = one !== screen;
   window.scrollTo(0, 0);
-  if (before && before !== "restoring") element(`${screen}-title`).focus();
+  if (losesFocus) element(`${screen}-title`).focus();
 }
 
 const TITLES = { search: "Searching", room: "In a game", over: "Game over" };

@@ -32,9 +32,10 @@ function plain(word) {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** @param {{mode: string, time_control: string, rated: boolean, accept_seconds?: number | null}} pool */
+/** @param {{name: string, mode: string, time_control: string, rated: boolean, accept_seconds?: number | null}} pool */
 export function poolFacts(pool) {
-  const facts = [pool.mode && plain(pool.mode), pool.time_control, pool.rated ? "Rated" : "Not rated"];
+  const mode = plain(pool.mode);
+  const facts = [mode === pool.name ? "" : mode, pool.time_control, pool.rated ? "Rated" : "Not rated"];
   if (pool.accept_seconds) facts.push("With ready check");
   return facts.filter(Boolean);
 }
@@ -86,6 +87,7 @@ export function searchStep({ ticket, match }) {
   return ticket?.status === "RESERVED" ? "checking" : "searching";
 }
 
+/** @type {Record<string, (who: string) => [title: string, text: string]>} */
 const SEARCH = {
   searching: () => ["Searching for an opponent", "You can keep this page in the background."],
   checking: () => ["Somebody suits you", "Checking that both of you are really there."],
@@ -144,6 +146,7 @@ export function overWords({ state, ending }) {
   const ownReason = state.left[state.participant_id];
   if (ending === "left" || ownReason === "left") return ["You have left the game", ""];
   if (ending === "gone") return ["This game is not open to you any more", ""];
+  if (ending === "out") return ["You are no longer in this game", "You left it, or were away for too long."];
   if (ownReason) return ["The game is over", "You were away for too long."];
   const gone = state.participants.filter((one) => state.left[one.participant_id]);
   const reasons = gone.map((one) => `${one.display_name} ${LEFT[state.left[one.participant_id]]}.`);

@@ -23,26 +23,7 @@ const RESYNC_TIMEOUT_MS = 5_000;
 /** 1 + 2 + 4 + 8 + 16 s: by then a grace period of 30 s is over, and a hidden page can as well sleep. */
 const MAX_TRIES_WHILE_HIDDEN = 5;
 
-/** @typedef {"connecting" | "open" | "closed"} ConnectionState */
-
-/**
- * @typedef {object} Message
- * @property {string} type
- * @property {string} [id] durable messages only
- * @property {number} [seq] durable messages only
- * @property {string} timestamp
- * @property {string} [ref] of the command that this answers
- * @property {Record<string, any>} data
- */
-
-/**
- * @typedef {object} Options
- * @property {string} url
- * @property {(wish: {fresh: boolean}) => string | Promise<string>} getToken `fresh`: the last one has expired
- * @property {import("./retry.js").RetryPolicy} retry
- * @property {number | null} [lastSeq] of an earlier connection, so that what was missed since is told
- * @property {typeof WebSocket} [WebSocket]
- */
+/** @import { ConnectionState, Message, Options } from "./types.js" */
 
 export class SocketClient extends EventTarget {
   /** @type {ConnectionState} */
@@ -139,15 +120,6 @@ export class SocketClient extends EventTarget {
   request(type, data) {
     if (this.state !== "open") return Promise.reject(connectionLost());
     return this.#commands.start((ref) => this.#send(type, data, ref));
-  }
-
-  /** @param {string} poolKey @param {Record<string, unknown>} [more] regions, latencies, party_id, metadata */
-  joinQueue(poolKey, more = {}) {
-    return this.request("join_queue", { pool_key: poolKey, ...more });
-  }
-
-  leaveQueue() {
-    return this.request("leave_queue");
   }
 
   /** Ask for a new snapshot; for when something may have changed that the stream does not tell. */

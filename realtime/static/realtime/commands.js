@@ -23,7 +23,7 @@ export class Commands {
 
   /**
    * @param {(ref: string) => void} send
-   * @returns {Promise<import("./client.js").Message>} rejected with a `CommandError`
+   * @returns {Promise<import("./types.js").Message>} rejected with a `CommandError`
    */
   start(send) {
     const ref = String(++this.#count);
@@ -34,7 +34,7 @@ export class Commands {
     });
   }
 
-  /** @param {import("./client.js").Message} message */
+  /** @param {import("./types.js").Message} message */
   settle(message) {
     if (message.type === "error") {
       this.#fail(message.ref, new CommandError(/** @type {any} */ (message.data)));

@@ -1,9 +1,6 @@
 /** When to come back, as functions of what happened. Nothing here reads a clock. */
 
-/**
- * A retry policy: how long to wait after so many failures in a row (from 1), in ms; null is "not by yourself".
- * @typedef {(tries: number) => number | null} RetryPolicy
- */
+/** @import { RetryPolicy } from "./types.js" */
 
 /**
  * After 1, 2 and 4 s; then only when the network, the page or the user comes back.

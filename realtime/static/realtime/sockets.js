@@ -3,7 +3,7 @@
 import { SocketClient } from "./client.js";
 import { matchmakingRetry, sessionRetry } from "./retry.js";
 
-/** @typedef {Omit<import("./client.js").Options, "url" | "retry"> & {origin: string}} Options */
+/** @typedef {Omit<import("./types.js").Options, "url" | "retry"> & {origin: string}} Options */
 
 /**
  * Queue, matches, challenges and announcements of the signed-in user.

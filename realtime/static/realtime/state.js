@@ -6,29 +6,19 @@
  * from events alone. An event whose `seq` is known already changes nothing.
  */
 
-/** @typedef {import("./client.js").Message} Message */
+/** @import { MatchmakingState, Message, SessionState } from "./types.js" */
 
 /**
- * @typedef {object} Ready
- * @property {string} match_id
- * @property {string | null} game_id
- * @property {string | null} pool_key
- * @property {"found" | "confirmed"} stage
- * @property {{user_id: string, display_name: string, rating: number}[]} opponents
- * @property {string | null} color
- * @property {string | null} join_url
+ * Nothing is known yet: before the first snapshot of `/ws/matchmaking/`.
+ * @type {Readonly<MatchmakingState>}
  */
-
-/** Nothing is known yet: before the first snapshot of `/ws/matchmaking/`. */
 export const MATCHMAKING = Object.freeze({
   socket: "matchmaking",
   restored: false,
   seq: 0,
   user_id: null,
   ticket: null,
-  /** @type {number | null} how many wait in the pool of the ticket */
   waiting: null,
-  /** @type {Ready | null} */
   match: null,
   session_id: null,
   challenges: Object.freeze({ incoming: [], outgoing: [] }),
@@ -36,7 +26,10 @@ export const MATCHMAKING = Object.freeze({
   notice: null,
 });
 
-/** Nothing is known yet: before the first snapshot of `/ws/sessions/{id}/`. */
+/**
+ * Nothing is known yet: before the first snapshot of `/ws/sessions/{id}/`.
+ * @type {Readonly<SessionState>}
+ */
 export const SESSION = Object.freeze({
   socket: "session",
   restored: false,
@@ -44,17 +37,15 @@ export const SESSION = Object.freeze({
   user_id: null,
   session: null,
   phase: null,
-  participant_id: null,
+  participant_id: "",
   participants: Object.freeze([]),
-  /** @type {Record<string, {since: string, grace_seconds: number}>} by participant */
   away: Object.freeze({}),
-  /** @type {Record<string, string>} reasons of leaving, by participant */
   left: Object.freeze({}),
   standing: null,
 });
 
 /**
- * @template {{socket: string, seq: number}} S
+ * @template {MatchmakingState | SessionState} S
  * @param {S} state
  * @param {Message} message
  * @returns {S} the same object where nothing changes
@@ -208,7 +199,7 @@ const session = {
       seq: data.seq,
       session: data.session,
       phase: data.phase,
-      participant_id: data.participant_id,
+      participant_id: data.participant_id ?? "",
       participants: data.participants,
       away: only(caughtUp.away, data.participants, "temporarily_disconnected"),
       left: only(caughtUp.left, data.participants, "disconnected"),

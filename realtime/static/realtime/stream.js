@@ -5,6 +5,7 @@ export class Stream {
   /** The newest one that this connection has heard of. */
   #newest = 0;
 
+  /** @param {number | null} lastSeq of an earlier connection */
   constructor(lastSeq = null) {
     this.lastSeq = lastSeq;
   }

@@ -1,0 +1,253 @@
+"""The cast and its props, for tests beside a real database and a real Valkey.
+
+Ann and Bob are the pair, Cat is the third, Dan and Eve are a second pair, and Mallory may not.
+"""
+
+import asyncio
+import functools
+import json
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db.models import F
+from django.test import Client
+
+from matchmaking.domain.matches import Stage
+from matchmaking.models import Match, MatchPlayer, Pool, Rating, Ticket
+from matchmaking.services import loop, tickets
+from realtime.models import Event
+from realtime.protocol.messages import JoinQueueData
+from realtime.transport.auth import Caller, caller_from_token
+from realtime.transport.database import database_now
+from realtime.transport.events import Origin
+from realtime.transport.presence import PresenceWriter
+from tests.players import token_for
+
+# --- callers
+
+
+def token(name: str, **claims: Any) -> str:
+    """Return the token of a player; ``tenant_id``, ``priority``, ``roles`` and so on are claims."""
+    return token_for(name, key=settings.JWT_SIGNING_KEY, **claims)
+
+
+def caller(name: str, **claims: Any) -> Caller:
+    return caller_from_token(token(name, **claims))
+
+
+class Answer(NamedTuple):
+    """What REST answered."""
+
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+    @property
+    def code(self) -> str:
+        """The word of a refusal."""
+        return str(self.body["code"])
+
+    @property
+    def refusal(self) -> tuple[int, str]:
+        return self.status, self.code
+
+
+@functools.cache
+def _http() -> Client:
+    return Client(raise_request_exception=False)
+
+
+class Rest:
+    """Somebody's REST client. It sees to it that every answer of it has the right form."""
+
+    def __init__(self, name: str = "", *, base: str = "/v1", **claims: Any) -> None:
+        self._headers = {"authorization": f"Bearer {token(name, **claims)}"} if name else {}
+        self._base = base
+
+    def get(self, path: str) -> Answer:
+        return self.send("GET", path)
+
+    def post(self, path: str, body: object = None) -> Answer:
+        return self.send("POST", path, b"" if body is None else json.dumps(body).encode())
+
+    def delete(self, path: str) -> Answer:
+        return self.send("DELETE", path)
+
+    def join(self, pool_key: str = "duel", **data: Any) -> Answer:
+        return self.post("/matchmaking/queue", {"pool_key": pool_key, **data})
+
+    def send(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
+        """Send any bytes at all; a path that is a whole URL, like a cursor's, is used as it is."""
+        url = path if path.startswith("http") else self._base + path
+        response = _http().generic(
+            method, url, body, content_type="application/json", headers=self._headers | headers
+        )
+        text = response.content.decode()
+        is_refusal = response.status_code >= 400
+        kind = "application/problem+json" if is_refusal else "application/json"
+        assert response.headers["Content-Type"] == kind, text
+        answer = Answer(response.status_code, json.loads(text), dict(response.headers))
+        if is_refusal:
+            assert answer.body.keys() >= {"type", "title", "status", "detail", "code"}, text
+            assert answer.body["status"] == answer.status
+            assert not any(word in text for word in ("Traceback", 'File "', "SELECT", "psycopg")), text
+        return answer
+
+
+# --- pools and tickets
+
+
+def pool(key: str = "duel", *, tenant_id: str = "demo", **columns: Any) -> Pool:
+    """Make a pool with the classic rule: both accept, 100 points and 25 more every 10 s."""
+    values = {"name": key.title(), "tenant_id": tenant_id, "key": key, **columns}
+    return Pool.objects.create(**values)
+
+
+def queued(
+    name: str,
+    pool: Pool,
+    *,
+    rating: float | None = None,
+    waited: float = 0,
+    is_here: bool = True,
+    regions: list[str] | None = None,
+    metadata: dict[str, Any] | None = None,
+    **claims: Any,
+) -> Ticket:
+    """Let a player join ``waited`` seconds ago, over a socket or, where it is not here, by REST alone."""
+    player = caller(name, **({"tenant_id": pool.tenant_id} | claims))
+    if rating is not None:
+        Rating.objects.update_or_create(
+            tenant_id=pool.tenant_id, user_id=name, pool=pool, defaults={"value": rating}
+        )
+    joined = tickets.join(
+        player,
+        JoinQueueData(pool_key=pool.key, regions=regions or [], metadata=metadata or {}),
+        origin=Origin(f"socket-of-{name}") if is_here else Origin(),
+        now=database_now(),
+    )
+    rows = Ticket.objects.filter(id=joined.queue_entry_id)
+    wait = timedelta(seconds=waited)
+    rows.update(queued_at=F("queued_at") - wait, age_from=F("age_from") - wait)
+    return rows.get()
+
+
+# --- matches
+
+
+def reserved_match(*names: str) -> Match:
+    """Run the loop once and return the match of these players, pinged and not yet verified."""
+    loop.advance()
+    match = match_of(*names)
+    assert match.stage == Stage.VERIFYING
+    return match
+
+
+def notified_match(*names: str) -> Match:
+    """Return a match of which all players answered the ping, and none acknowledged ``match_found``."""
+    match = reserved_match(*names)
+    answer_ping(match, *names)
+    loop.advance()
+    match.refresh_from_db()
+    assert match.stage == Stage.NOTIFYING
+    return match
+
+
+def confirmed_match(*names: str) -> Match:
+    """Return a match that all players acknowledged."""
+    match = notified_match(*names)
+    acknowledge(match, *names)
+    loop.advance()
+    match.refresh_from_db()
+    assert match.status == Match.Status.CONFIRMED
+    return match
+
+
+def match_of(*names: str) -> Match:
+    """Return the newest match, which has to be that of these players."""
+    match = Match.objects.latest("id")
+    assert {player.user_id for player in match.players.all()} == set(names)
+    return match
+
+
+def let_pass(match: Match, seconds: float) -> None:
+    """Move a match into the past: all its deadlines come ``seconds`` sooner."""
+    sooner = timedelta(seconds=seconds)
+    Match.objects.filter(id=match.id).update(
+        deadline=F("deadline") - sooner,
+        lease_until=F("lease_until") - sooner,
+        retry_at=F("retry_at") - sooner,
+    )
+
+
+# --- what web processes write to Valkey
+
+
+def answer_ping(match: Match, *names: str, seconds_ago: float = 0) -> None:
+    """Answer the health check, in the name of these players."""
+    _answer({seat: seat.nonce for seat in seats(match, *names)}, seconds_ago)
+
+
+def acknowledge(match: Match, *names: str, seconds_ago: float = 0) -> None:
+    """Acknowledge ``match_found``, in the name of these players."""
+    _answer({seat: str(seat.found_event_id) for seat in seats(match, *names)}, seconds_ago)
+
+
+def seats(match: Match, *names: str) -> list[MatchPlayer]:
+    return list(match.players.filter(user_id__in=names))
+
+
+def _answer(tokens: dict[MatchPlayer, str], seconds_ago: float) -> None:
+    answers = [(address(seat.user_id, seat.tenant_id), token, seconds_ago) for seat, token in tokens.items()]
+    _as_web_process(lambda web: web.answer(answers))
+
+
+def connect(name: str, tenant_id: str = "demo") -> None:
+    """Let a living web process hold a socket of the player."""
+    _as_web_process(lambda web: web.refresh([]))
+    _as_web_process(lambda web: web.add(address(name, tenant_id), f"socket-of-{name}"))
+
+
+def hear_from(name: str, tenant_id: str = "demo") -> None:
+    """Let a player give a sign of life over its socket."""
+    _as_web_process(lambda web: web.refresh([address(name, tenant_id)]))
+
+
+def address(name: str, tenant_id: str = "demo") -> str:
+    return f"player:{tenant_id}:{name}"
+
+
+def _as_web_process(write: Callable[[PresenceWriter], Awaitable[object]]) -> None:
+    async def written() -> None:
+        web = PresenceWriter("web-1")
+        try:
+            await write(web)
+        finally:
+            await web._redis.aclose()
+
+    asyncio.run(written())
+
+
+# --- the outbox
+
+
+class Told(NamedTuple):
+    """A durable event, as its reader gets it."""
+
+    type: str
+    data: dict[str, Any]
+
+
+def told(name: str, tenant_id: str = "demo") -> list[Told]:
+    """Return what a player was told, in order."""
+    events = Event.objects.filter(address=address(name, tenant_id)).order_by("seq")
+    return [Told(event.type, json.loads(event.data)) for event in events]
+
+
+def last_told(name: str, kind: str) -> dict[str, Any]:
+    """Return the last event that a player was told, which has to be of this kind."""
+    last = told(name)[-1]
+    assert last.type == kind, last
+    return last.data
