@@ -1,6 +1,7 @@
 # make run    everything on this machine, in one terminal; one Ctrl-C ends it
 # make test   every test that this machine allows
 # make check  format, lint, types, import contracts, migrations, generated files, deployment
+# make bench  measurements, written into docs/performance.md
 
 VENV ?= .venv
 PYTHON = $(VENV)/bin/python
@@ -9,7 +10,7 @@ PYTHONS = python3.13 python3.12 python3.11 python3
 CHROMIUM = $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 CHECKS = check-format check-lint check-types check-imports check-migrations check-protocol check-deploy
 
-.PHONY: run test check venv venv-dev lock clean
+.PHONY: run test check bench venv venv-dev lock clean
 .PHONY: $(CHECKS)
 
 run: venv
@@ -25,7 +26,7 @@ test: venv-dev
 	  echo "left out: the browser tests, since this machine has no Chromium (Debian: apt install chromium)"; \
 	fi; \
 	log=$(VENV)/pytest.log; failed=$(VENV)/pytest.failed; rm -f $$failed; \
-	{ eval "$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile --cov --cov-report= $$left_out $(PYTEST_ARGS)" \
+	{ eval "$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile -rs --cov --cov-report= $$left_out $(PYTEST_ARGS)" \
 	  || touch $$failed; } 2>&1 | tee $$log; \
 	status=0; [ ! -e $$failed ] || status=1; \
 	echo "coverage of everything, at least 90%:"; \
@@ -106,3 +107,7 @@ lock:
 clean:
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov staticfiles
 	find . -name __pycache__ -not -path "./$(VENV)/*" -prune -exec rm -rf {} +
+
+# Measurements, written into docs/performance.md; about half a minute.
+bench: venv-dev
+	$(PYTHON) -m benchmarks.first_match

@@ -14,10 +14,10 @@ from matchmaking.wakeup import wake
 from realtime.models import Event
 from realtime.protocol.messages import ClientMessage, JoinQueue, LeaveQueue, MatchmakingRestored
 from realtime.transport.auth import Caller
-from realtime.transport.consumers import End, Snapshot, Wiring
 from realtime.transport.database import database_now
 from realtime.transport.events import Origin, as_push, backlog
 from realtime.transport.push import Push, ping
+from realtime.transport.wiring import End, Snapshot, Wiring
 
 
 def join_queue(caller: Caller, message: JoinQueue, origin: Origin) -> None:

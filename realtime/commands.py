@@ -11,9 +11,9 @@ from realtime.identifiers import parse_id
 from realtime.protocol.errors import CloseCode
 from realtime.protocol.messages import SessionRestored
 from realtime.transport.auth import Caller
-from realtime.transport.consumers import End, Refused, Snapshot, Wiring
 from realtime.transport.database import database_now
 from realtime.transport.events import backlog
+from realtime.transport.wiring import End, Refused, Snapshot, Wiring
 
 
 def _place(caller: Caller, parameters: Mapping[str, str]) -> str:

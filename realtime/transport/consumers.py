@@ -1,17 +1,13 @@
 """The sockets: a connection's life, frame by frame. What a command does is handed in where it is composed.
 
 A handler here records and returns; commands run one after the other beside the connection, so that a slow one
-delays no pong. Everything durable is numbered: a connection sends number n only after n - 1, and reads from
-the outbox what it is missing.
+delays no pong.
 """
 
 import asyncio
-import math
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 from urllib.parse import parse_qs
@@ -40,13 +36,15 @@ from realtime.protocol.messages import (
     ServerMessage,
     TokenExpiring,
 )
-from realtime.transport import events
 from realtime.transport.auth import Caller, caller_from_token
 from realtime.transport.database import in_database
+from realtime.transport.delivery import Delivery
 from realtime.transport.events import Origin
-from realtime.transport.hub import Hub, current_hub
+from realtime.transport.heartbeat import Pulse
+from realtime.transport.hub import current_hub
 from realtime.transport.push import Push
 from realtime.transport.throttle import TokenBucket
+from realtime.transport.wiring import End, Refused, Snapshot, Wiring
 
 log = structlog.get_logger(__name__)
 
@@ -54,55 +52,8 @@ _chance = random.SystemRandom()
 
 SUBPROTOCOL = "matchmaking.v1"
 TOKEN_WARNING_SECONDS = 60
-MAX_TOKENS_AWAITED = 64
 MAX_COMMANDS_WAITING = 64
 """A connection sends at most 40 frames at once, so a full queue means that the database is stuck."""
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A state to restore, the number that it is as of, and the frames that are still owed an answer."""
-
-    state: ServerMessage
-    seq: int
-    owed: list[Push] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
-    """A connection's end, ``age_seconds`` ago; ``is_last``: the user has no other at this address."""
-
-    caller: Caller
-    address: str
-    connection_id: str
-    is_last: bool
-    age_seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wiring:
-    """What a socket is connected to; all of it synchronous, run off the event loop.
-
-    ``place`` says where the socket's events come from, and refuses who may not be there; without it, they are
-    the caller's own. ``arrived`` and
-    ``departed`` hear of each connection's begin and end. ``answered`` is called after answers to health
-    checks and deliveries were written.
-    """
-
-    place: Callable[[Caller, Mapping[str, str]], str] | None = None
-    snapshot: Callable[[Caller, str, int | None], Snapshot]
-    handlers: Mapping[type[ClientMessage], Callable[[Caller, Any, Origin], None]]
-    arrived: Callable[[Caller, str, str], None]
-    departed: Callable[[End], None]
-    answered: Callable[[], None]
-
-
-class Refused(Exception):
-    """The socket is not for this client; ``code`` tells it why."""
-
-    def __init__(self, code: CloseCode) -> None:
-        self.code = code
-        super().__init__(code.name)
 
 
 class Connection(AsyncConsumer):
@@ -113,27 +64,30 @@ class Connection(AsyncConsumer):
 
     def __init__(self, *, wiring: Wiring) -> None:
         self.connection_id = new_id().hex
-        self.address = ""
         self.owner = ""
-        self.last_seq = 0
+        self._hub = current_hub()
+        self._delivery = Delivery(self._send_text, connection_id=self.connection_id, spawn=self._hub.spawn)
         self._wiring = wiring
         self._caller: Caller | None = None
         self._is_open = False
-        self._held: list[Push] | None = []
-        self._awaited: dict[str, None] = {}
-        self._latest: dict[str, str] = {}
-        self._lock = asyncio.Lock()
-        self._hub: Hub
         self._commands: asyncio.Queue[Callable[[], Awaitable[None]] | None] = asyncio.Queue(
             MAX_COMMANDS_WAITING
         )
         self._timers: list[asyncio.TimerHandle] = []
-        now = time.monotonic()
-        self._bucket = TokenBucket(rate=settings.FRAMES_PER_SECOND, burst=settings.FRAMES_BURST, now=now)
-        self._heard_at = now
-        self._ping_at = math.inf  # until the state is restored
-        self._pinged_at: float | None = None
-        self._missed = 0
+        self._bucket = TokenBucket(
+            rate=settings.FRAMES_PER_SECOND, burst=settings.FRAMES_BURST, now=time.monotonic()
+        )
+        self._pulse = Pulse(period_seconds=settings.HEARTBEAT_SECONDS, pong_seconds=settings.PONG_SECONDS)
+
+    @property
+    def address(self) -> str:
+        """Where this socket's events come from."""
+        return self._delivery.address
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the newest event that was sent."""
+        return self._delivery.last_seq
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Take one ASGI event. Stock Channels would first look at old database connections, on one thread."""
@@ -173,21 +127,20 @@ class Connection(AsyncConsumer):
             key: values[-1] for key, values in parse_qs(self.scope["query_string"].decode("latin1")).items()
         }
         parameters = {**query, **self.scope.get("url_route", {}).get("kwargs", {})}
-        self.address = self.owner = caller.address
+        self._delivery.address = self.owner = caller.address
         if self._wiring.place is not None:
-            self.address = await in_database(self._wiring.place, caller, parameters)
+            self._delivery.address = await in_database(self._wiring.place, caller, parameters)
             self.owner = f"{self.address}:{caller.user_id}"
         self._caller = caller
-        self._hub = current_hub()
         await self._hub.add(self)
         self._hub.spawn(self._run_commands())
         await self._restore(_last_seq_of(query.get("last_seq")), greet=True)
-        self._ping_at = time.monotonic() + _chance.random() * settings.HEARTBEAT_SECONDS
+        self._pulse.start(time.monotonic() + _chance.random() * settings.HEARTBEAT_SECONDS)
         self._watch_token(caller)
 
     async def _restore(self, last_seq: int | None, *, greet: bool = False) -> None:
         """Send the state as of one number, what is owed, and then what was pushed meanwhile."""
-        async with self._reading():
+        async with self._delivery.holding():
             await self._send_state(last_seq, greet=greet)
 
     async def _send_state(self, last_seq: int | None, *, greet: bool) -> None:
@@ -204,27 +157,13 @@ class Connection(AsyncConsumer):
                 )
             )
         await self._send_message(snapshot.state)
-        self.last_seq = max(self.last_seq, snapshot.seq)
-        for push in snapshot.owed:
-            await self._send_push(push)
+        await self._delivery.restored(snapshot.seq, snapshot.owed)
 
     def _look(self, caller: Caller, last_seq: int | None, *, arrives: bool) -> Snapshot:
         """Note the arrival, then look: one visit to the database for both."""
         if arrives:
             self._wiring.arrived(caller, self.address, self.connection_id)
         return self._wiring.snapshot(caller, self.address, last_seq)
-
-    @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[None]:
-        """Hold what is pushed while the database is read; afterwards, what is newer goes out."""
-        async with self._lock:
-            self._held = self._held or []
-            try:
-                yield
-            finally:
-                held, self._held = self._held, None
-        for push in held:
-            await self.deliver(push)
 
     def _watch_token(self, caller: Caller) -> None:
         for timer in self._timers:
@@ -315,15 +254,12 @@ class Connection(AsyncConsumer):
                 log.exception("command_failed", connection=self.connection_id)
 
     def _hear(self) -> None:
-        self._heard_at = time.monotonic()
-        self._missed = 0
-        self._pinged_at = None
+        self._pulse.hear()
         self._hub.heard(self.owner)
 
     def _answer(self, token: str) -> None:
         """Note the answer to something that was sent to this connection; anything else is late or unknown."""
-        if token in self._awaited:
-            del self._awaited[token]
+        if self._delivery.answers(token):
             self._hub.answered(self.owner, token, self._wiring.answered)
 
     def _authenticate(self, token: str) -> None:
@@ -339,41 +275,12 @@ class Connection(AsyncConsumer):
     # --- frames to the client
 
     async def deliver(self, push: Push) -> None:
-        """Take a push for this socket's address; what is out of turn is read from the outbox."""
-        if self._held is not None:
-            self._held.append(push)
-        elif push.seq is None or push.again:
-            await self._send_push(push)
-        elif push.seq == self.last_seq + 1:
-            self.last_seq = push.seq
-            await self._send_push(push)
-        elif push.seq > self.last_seq:
-            self._held = []
-            self._hub.spawn(self.catch_up(push.seq))
+        """Take a push for this socket's address."""
+        await self._delivery.take(push)
 
     async def catch_up(self, newest_seq: int) -> None:
-        """Send from the outbox what comes after the last number sent, up to ``newest_seq`` at least.
-
-        What is no longer kept cannot be sent; the client sees the gap in the numbers and asks for the state.
-        """
-        async with self._reading():
-            for event in await in_database(events.after, self.address, self.last_seq):
-                self.last_seq = event.seq
-                await self._send_push(events.as_push(event))
-            self.last_seq = max(self.last_seq, newest_seq)
-
-    async def _send_push(self, push: Push) -> None:
-        if push.latest_of:
-            kind, _, data = push.latest_of.partition(" ")
-            if self._latest.get(kind) == data:
-                return
-            self._latest[kind] = data
-        if push.token:
-            self._awaited[push.token] = None
-            if len(self._awaited) > MAX_TOKENS_AWAITED:
-                del self._awaited[next(iter(self._awaited))]
-        is_origin = push.origin == self.connection_id and push.origin_frame
-        await self._send_text(push.origin_frame if is_origin else push.frame)
+        """Send from the outbox what comes after the last number sent."""
+        await self._delivery.catch_up(newest_seq)
 
     async def _send_message(self, message: ServerMessage, *, ref: str | None = None) -> None:
         await self._send_text(encode_message(message, timestamp=_now(), ref=ref))
@@ -385,26 +292,20 @@ class Connection(AsyncConsumer):
     # --- heartbeats
 
     def beat(self, now: float) -> bool:
-        """Count a ping that was not answered in time, close after two in a row, and say if one is due."""
-        if self._pinged_at is not None and now - self._pinged_at >= settings.PONG_SECONDS:
-            self._pinged_at = None
-            self._missed += 1
-            if self._missed >= settings.MISSED_HEARTBEATS:
-                self._hub.spawn(self.close(CloseCode.NO_PONG))
-        if not self._is_open or now < self._ping_at:
+        """Close after too many misses in a row; return whether a ping is due."""
+        if self._pulse.missed(now) >= settings.MISSED_HEARTBEATS:
+            self._hub.spawn(self.close(CloseCode.NO_PONG))
             return False
-        self._ping_at = now + settings.HEARTBEAT_SECONDS
-        return True
+        return self._is_open and self._pulse.take_due(now)
 
     async def send_heartbeat(self, newest_seq: int) -> None:
         """Ping the client, with the newest number of its stream."""
-        self._pinged_at = time.monotonic()
+        self._pulse.pinged(time.monotonic())
         await self._send_message(HeartbeatPing(nonce=new_id().hex, seq=newest_seq))
 
     def forgive(self, now: float) -> None:
         """Forget an unanswered ping: the server was away, not the player."""
-        if self._pinged_at is not None:
-            self._pinged_at = now
+        self._pulse.forgive(now)
 
     # --- the end
 
@@ -430,8 +331,7 @@ class Connection(AsyncConsumer):
 
     async def _depart(self, caller: Caller, ended_at: float) -> None:
         is_last = await self._hub.remove(self)
-        if not self._commands.full():
-            self._commands.put_nowait(None)
+        self._hub.spawn(self._commands.put(None))
         end = End(
             caller=caller,
             address=self.address,

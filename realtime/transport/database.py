@@ -10,14 +10,17 @@ from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db import connection
 
+MAX_THREADS = 4
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 @functools.cache
 def _threads() -> ThreadPoolExecutor:
-    # REST requests take connections of the same pool; half of it is theirs.
-    return ThreadPoolExecutor(max(settings.DATABASE_POOL_SIZE // 2, 1), thread_name_prefix="database")
+    # Few: they share the interpreter with the event loop, and REST shares the pool of connections.
+    threads = min(MAX_THREADS, max(settings.DATABASE_POOL_SIZE // 2, 1))
+    return ThreadPoolExecutor(threads, thread_name_prefix="database")
 
 
 async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

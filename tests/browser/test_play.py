@@ -6,9 +6,10 @@ import signal
 from typing import Any
 
 import pytest
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, Route, expect
 
-from tests.acceptance.stacks import Stack
+from tests.acceptance.stacks import Stack, eventually
 from tests.browser.conftest import OpenWindow, Picture
 
 pytestmark = pytest.mark.browser
@@ -50,6 +51,13 @@ def expect_room(page: Page, opponent: str) -> None:
 def seconds_waited(page: Page) -> int:
     minutes, seconds = page.get_by_role("timer").inner_text().split(":")
     return int(minutes) * 60 + int(seconds)
+
+
+def is_served(page: Page) -> bool:
+    try:
+        return page.request.get("/health/live", timeout=2000).ok
+    except PlaywrightError:
+        return False
 
 
 def meet(ada: Page, ben: Page) -> None:
@@ -140,7 +148,7 @@ def test_nobody_is_sent_to_somebody_who_has_gone(open_window: OpenWindow) -> Non
     gone = open_window()
     sign_in(gone, "Gone")
     find_a_match(gone)
-    expect(gone.get_by_role("timer")).to_have_text(re.compile(r"00:0[2-9]"))
+    expect_searching(gone)
     gone.close()
 
     ada = open_window()
@@ -172,9 +180,28 @@ def test_a_server_that_dies_is_survived_with_the_place_in_the_queue(
     expect(ada.get_by_role("timer")).to_have_text(re.compile(r"00:0[2-9]"))
     os.kill(stack.pid_of("web"), signal.SIGKILL)
     expect(ada.get_by_text("Connection lost.").first).to_be_visible()
+    assert eventually(lambda: is_served(ada), 30)
+    ada.evaluate("dispatchEvent(new Event('online'))")  # its own tries may be over on a slow machine
     expect(ada.get_by_role("region", name="Connection")).to_be_hidden()
     expect_searching(ada)
     assert seconds_waited(ada) >= 3
+    ada.get_by_role("button", name="Leave the queue").click()
+    expect(ada.get_by_text("You have left the queue.").first).to_be_visible()
+
+
+def test_a_lost_network_is_told_and_its_return_restores_everything(open_window: OpenWindow) -> None:
+    ada = open_window()
+    sign_in(ada, "Ada")
+    find_a_match(ada)
+    expect_searching(ada)
+    ada.context.set_offline(offline=True)
+    expect(ada.get_by_text("Connection lost.").first).to_be_visible()
+    expect(ada.get_by_text(re.compile(r"Next try in \d s"))).to_be_visible()
+    expect(ada.get_by_text("your place is kept for a short while only")).to_be_visible()
+    ada.context.set_offline(offline=False)
+    expect(ada.get_by_role("region", name="Connection")).to_be_hidden()
+    expect_searching(ada)
+    assert seconds_waited(ada) >= 5
     ada.get_by_role("button", name="Leave the queue").click()
     expect(ada.get_by_text("You have left the queue.").first).to_be_visible()
 

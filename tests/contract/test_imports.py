@@ -29,11 +29,12 @@ PURE = "Rules and protocol are pure: no framework, no I/O, no clock, no chance"
 PROTOCOL_ALONE = "Rules know the protocol, and nothing else of realtime"
 MATCHMAKING_TABLES = "Tables of matchmaking are reached through its own services, ports and selectors"
 REALTIME_TABLES = "Tables of realtime are reached through its own services, selectors and outbox"
-SOCKETS = "Only the composition root and the commands see the sockets"
-COMPOSITION = "Only the composition root sees the commands and the wall before HTTP"
+WIRING = "Only commands and sockets see what connects them"
+COMPOSITION = "Only the composition root sees commands, sockets and the wall before HTTP"
 HUB = "Only sockets and server see the hub"
 SERVER = "Only the command that serves sees the server"
 SUPERVISOR = "The supervisor knows processes, not Django"
+ALONE = "The product does without its tests and benchmarks, and what they are made with"
 
 UNDECIDED = ""
 # contract: the file of an offence, and what is imported there; a new module is an offence by itself
@@ -92,11 +93,13 @@ OFFENCES: dict[str, list[tuple[str, str]]] = {
         ("matchmaking/selectors.py", "realtime.models"),
         ("realtime/transport/hub.py", "realtime.models"),
     ],
-    SOCKETS: [
-        ("realtime/api.py", "realtime.transport.consumers"),
+    WIRING: [
+        ("realtime/services.py", "realtime.transport.wiring"),
     ],
     COMPOSITION: [
         ("matchmaking_site/urls.py", "matchmaking.commands"),
+        ("matchmaking/commands.py", "realtime.transport.consumers"),
+        ("realtime/api.py", "realtime.transport.bodies"),
     ],
     HUB: [
         ("realtime/services.py", "realtime.transport.hub"),
@@ -107,6 +110,10 @@ OFFENCES: dict[str, list[tuple[str, str]]] = {
     SUPERVISOR: [
         ("matchmaking_site/stack/parts.py", "django"),
         ("matchmaking_site/stack/page.py", "realtime.protocol.codec"),
+    ],
+    ALONE: [
+        ("realtime/services.py", "tests"),
+        ("matchmaking_site/management/commands/demo.py", "hypothesis"),
     ],
 }
 
@@ -172,8 +179,8 @@ def test_every_contract_has_an_offence_that_breaks_it() -> None:
     assert [contract["name"] for contract in CONFIGURATION["contracts"]] == list(OFFENCES)
 
 
-def test_every_package_of_the_project_is_under_contract() -> None:
-    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
+def test_every_package_of_the_product_is_under_contract() -> None:
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
     assert packages == set(CONFIGURATION["root_packages"])
 
 

@@ -7,6 +7,7 @@ import pytest
 import redis
 from channels.layers import get_channel_layer
 from django.conf import settings
+from pytest_django import Settings
 
 from matchmaking.models import Pool
 from realtime.transport.push import GROUP
@@ -22,6 +23,15 @@ def valkey() -> Iterator[redis.Redis]:
 @pytest.fixture(autouse=True)
 def _clean_valkey(valkey: redis.Redis) -> None:
     valkey.flushall()
+
+
+@pytest.fixture(autouse=True)
+def _patient_clocks(settings: Settings) -> None:
+    """Give players so long that no slow machine fails a test: time passes where a test says so."""
+    settings.HEALTH_CHECK_SECONDS = 20
+    settings.ACK_SECONDS = 20
+    settings.LEASE_SECONDS = 600
+    settings.QUEUE_UPDATE_SECONDS = 20
 
 
 @pytest.fixture
@@ -47,7 +57,7 @@ class Pushes:
 
 @pytest.fixture
 def pushes(valkey: redis.Redis) -> Iterator[Pushes]:
-    with valkey.pubsub() as subscription:
+    with valkey.pubsub() as subscription:  # type: ignore[no-untyped-call]  # redis leaves it open
         subscription.psubscribe(f"*__group__{GROUP}")
         listener = Pushes(subscription)
         listener.new()

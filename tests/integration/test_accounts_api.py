@@ -33,6 +33,11 @@ GUARDED = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 def claims(**changes: Any) -> dict[str, Any]:
     """Return good claims with changes; a claim that is Ellipsis is left out."""
     good = {"sub": "ann", "tenant_id": "demo", "iss": "matchmaking", "exp": time.time() + 3600}
@@ -75,7 +80,7 @@ def test_a_token_of_a_foreign_identity_provider_is_enough() -> None:
     "more",
     [
         {"token_type": "access", "jti": "x"},
-        {"exp": int(time.time()) + 3600},
+        {"exp": 9_999_999_999},
         {"exp": 10**15},
         {"priority": 0},
         {"priority": 600},
@@ -115,7 +120,7 @@ def test_a_player_is_called_by_its_cleaned_name_or_else_by_its_id(duel: Pool, na
 
 def test_roles_and_priority_come_from_the_token_alone() -> None:
     ann = caller_from_token(signed(claims(roles=["staff", "staff"], priority=7)))
-    assert (ann.roles, ann.priority_seconds) == ({"staff"}, 7)
+    assert (ann.roles, ann.priority_seconds) == (frozenset({"staff"}), 7)
     assert caller_from_token(signed(claims())).roles == frozenset()
 
 
@@ -129,7 +134,8 @@ def test_every_route_of_a_user_needs_a_token(method: str, path: str, base: str) 
 
 
 @pytest.mark.parametrize(
-    "header", ["", "Bearer", "Bearer ", "Basic YTpi", "Token x", "x", "Bearer a.b", "Bearer a.b.c", "Bearer ä"]
+    "header",
+    ["", "Bearer", "Bearer ", "Basic YTpi", "Token x", "x", "Bearer a.b", "Bearer a.b.c", "Bearer ä"],
 )
 def test_no_token_or_garbage_is_refused(header: str) -> None:
     assert_refused(with_header(header))
@@ -139,7 +145,9 @@ def test_a_token_in_the_url_is_ignored() -> None:
     assert_refused(Rest().get(f"/matchmaking/active?token={token('ann')}&access_token={token('ann')}"))
 
 
-@pytest.mark.parametrize("algorithm", ["none", "None", "HS512", "HS384", "RS256", "ES256", "", None, 1, ["HS256"]])
+@pytest.mark.parametrize(
+    "algorithm", ["none", "None", "HS512", "HS384", "RS256", "ES256", "", None, 1, ["HS256"]]
+)
 def test_any_other_algorithm_is_refused_even_when_the_signature_would_fit(algorithm: Any) -> None:
     assert_refused(with_token(signed(claims(), alg=algorithm)))
 
@@ -150,7 +158,7 @@ def test_a_stronger_algorithm_with_the_right_key_is_refused(algorithm: str) -> N
 
 
 def test_an_unsigned_token_is_refused() -> None:
-    assert_refused(with_token(jwt.encode(claims(), None, algorithm="none")))
+    assert_refused(with_token(jwt.encode(claims(), "", algorithm="none")))
     assert_refused(with_token(signed(claims()).rpartition(".")[0] + "."))
 
 
@@ -172,7 +180,7 @@ def test_a_changed_claim_breaks_the_signature() -> None:
         {"iss": ...},
         {"iss": None},
         {"iss": ["matchmaking"]},
-        {"exp": time.time() - 1},
+        {"exp": 1_700_000_000},
         {"exp": ...},
         {"exp": None},
         {"exp": 0},
@@ -281,7 +289,9 @@ def test_a_member_of_staff_has_the_role() -> None:
     assert caller_from_token(log_in("olga").body["access"]).roles == {"staff"}
 
 
-@pytest.mark.parametrize(("name", "word"), [("olga", "wrong"), ("nobody", PASSWORD), ("gone", PASSWORD), ("", "")])
+@pytest.mark.parametrize(
+    ("name", "word"), [("olga", "wrong"), ("nobody", PASSWORD), ("gone", PASSWORD), ("", "")]
+)
 def test_a_wrong_name_or_password_or_an_inactive_user_is_the_same_401(name: str, word: str) -> None:
     User.objects.create_user("olga", password=PASSWORD)
     User.objects.create_user("gone", password=PASSWORD, is_active=False)

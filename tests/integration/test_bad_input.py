@@ -161,7 +161,9 @@ async def test_the_wall_stands_at_64_kib_to_the_byte(size: int, status: int) -> 
 # --- routes, methods, hosts
 
 
-@pytest.mark.parametrize("path", ["/nonsense", "/", QUEUE + "/", "/matchmaking", "/matchmaking/queue/x/y", "/%00"])
+@pytest.mark.parametrize(
+    "path", ["/nonsense", "/", QUEUE + "/", "/matchmaking", "/matchmaking/queue/x/y", "/%00"]
+)
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_a_route_that_does_not_exist_is_404(path: str, method: str) -> None:
     assert Rest("ann").send(method, path).refusal == (404, "not_found")
@@ -256,6 +258,7 @@ def test_without_its_database_matchmaking_is_unavailable(tmp_path: Path) -> None
         "DATABASE_URL": f"postgresql://nobody@{str(tmp_path).replace('/', '%2F')}/nothing",
         "REDIS_URL": f"unix://{tmp_path}/nothing.sock",
         "DJANGO_SETTINGS_MODULE": "matchmaking_site.settings",
+        "ALLOWED_HOSTS": "testserver",
     }
     run = subprocess.run(
         [sys.executable, "-c", _WITHOUT_SERVICES],

@@ -62,7 +62,11 @@ def test_the_ticket_is_what_queue_joined_tells_the_sockets(duel: Pool) -> None:
 
 
 def test_a_ticket_keeps_all_that_the_player_asked_for(duel: Pool) -> None:
-    wanted = {"regions": ["eu", "us-east.1"], "latencies": {"eu": 12.5, "us-east.1": 0}, "metadata": {"a": [1]}}
+    wanted: dict[str, Any] = {
+        "regions": ["eu", "us-east.1"],
+        "latencies": {"eu": 12.5, "us-east.1": 0},
+        "metadata": {"a": [1]},
+    }
     answer = Rest("ann").join(**wanted)
     row = Ticket.objects.get(id=answer.body["queue_entry_id"])
     assert {name: getattr(row, name) for name in wanted} == wanted
@@ -163,8 +167,8 @@ def test_a_wrong_field_is_named(duel: Pool, wrong: dict[str, Any], field: str) -
 
 
 def test_a_body_without_a_pool_is_refused(duel: Pool) -> None:
-    for body in (None, {}):
-        refusal = Rest("ann").post("/matchmaking/queue", body)
+    for body in (b"", b"{}"):
+        refusal = Rest("ann").send("POST", "/matchmaking/queue", body)
         assert refusal.refusal == (400, "invalid_request")
         assert list(refusal.body["errors"]) == ["pool_key"]
 
@@ -234,12 +238,12 @@ def test_a_priority_is_a_head_start_and_nothing_more(duel: Pool) -> None:
     assert joined.body["rating_window"] == 100
 
 
-@pytest.mark.parametrize(("waited", "window"), [(0, 100), (9.5, 100), (10, 125), (35, 175), (600, 1600)])
+@pytest.mark.parametrize(("waited", "window"), [(0, 100), (5, 100), (10, 125), (35, 175), (600, 1600)])
 def test_the_window_widens_while_a_ticket_waits(duel: Pool, waited: float, window: float) -> None:
     ann = queued("ann", duel, waited=waited)
     ticket = Rest("ann").get(entry(ann)).body
     assert ticket["rating_window"] == window
-    assert ticket["waited_seconds"] == pytest.approx(waited, abs=0.4)
+    assert waited <= ticket["waited_seconds"] < waited + 5
 
 
 def was_matched(pool: Pool, *, waited: float, seconds_ago: float = 60) -> None:
@@ -263,8 +267,8 @@ def test_the_estimated_wait_is_what_is_left_of_the_mean_of_recent_matches(duel: 
     was_matched(duel, waited=3000, seconds_ago=3700)
     was_matched(pool("blitz"), waited=500)
     assert Rest("ann").join().body["estimated_wait_seconds"] == 20
-    bob, cat = queued("bob", duel, waited=15), queued("cat", duel, waited=45)
-    assert Rest("bob").get(entry(bob)).body["estimated_wait_seconds"] == pytest.approx(5, abs=0.5)
+    bob, cat = queued("bob", duel, waited=5), queued("cat", duel, waited=45)
+    assert 10 < Rest("bob").get(entry(bob)).body["estimated_wait_seconds"] <= 15
     assert Rest("cat").get(entry(cat)).body["estimated_wait_seconds"] == 0
 
 
@@ -282,7 +286,7 @@ def test_who_leaves_gets_the_ended_ticket(duel: Pool) -> None:
     ann = queued("ann", duel, waited=30)
     answer = Rest("ann").delete(entry(ann))
     assert answer.status == 200
-    assert answer.body["waited_seconds"] == pytest.approx(30, abs=0.4)
+    assert 30 <= answer.body["waited_seconds"] < 35
     ended = {"status": "CANCELLED", "cancel_reason": "user_request", "position": None, "match_id": None}
     assert {name: answer.body[name] for name in ended} == ended
     assert last_told("ann", "queue_cancelled") == {"queue_entry_id": str(ann.id), "reason": "user_request"}
@@ -301,7 +305,11 @@ def test_who_leaves_while_reserved_takes_the_match_back(duel: Pool) -> None:
     ann, bob = queued("ann", duel, waited=5), queued("bob", duel)
     match = reserved_match("ann", "bob")
     reserved = Rest("ann").get(entry(ann)).body
-    assert (reserved["status"], reserved["match_id"], reserved["game_id"]) == ("RESERVED", str(match.id), None)
+    assert (reserved["status"], reserved["match_id"], reserved["game_id"]) == (
+        "RESERVED",
+        str(match.id),
+        None,
+    )
     answer = Rest("ann").delete(entry(ann)).body
     assert (answer["status"], answer["match_id"], answer["cancel_reason"]) == (
         "CANCELLED",

@@ -42,7 +42,7 @@ test("a search is told step by step", () => {
     { ticket: { status: "RESERVED" }, match: null },
     { ticket: { status: "RESERVED" }, match },
     { ticket: null, match: { ...match, stage: "confirmed" } },
-  ].map((state) => [words.searchStep(state), words.searchWords(state)[0]]);
+  ].map((state) => [words.searchStep(state), words.searchWords(state, true)[0]]);
   assert.deepEqual(told, [
     ["searching", "Searching for an opponent"],
     ["checking", "Somebody suits you"],
@@ -53,6 +53,7 @@ test("a search is told step by step", () => {
 
 const ROOM = {
   ending: null,
+  client: { state: "open" },
   state: {
     restored: true, participant_id: "p1", away: {}, left: {},
     participants: [
@@ -71,6 +72,13 @@ test("a room says who is there", () => {
   assert.equal(words.roomWords(benIs("temporarily_disconnected"))[1], "Waiting for Ben.");
   const lost = benIs("temporarily_disconnected", { away: { p2: { since: "", grace_seconds: 30 } } });
   assert.match(words.roomWords(lost)[1], /^Ben has lost the connection/);
+});
+
+test("nothing is said to go on that a lost connection has stopped", () => {
+  const kept = "Without a connection your place is kept for a short while only.";
+  const searching = { ticket: { status: "SEARCHING" }, match: null };
+  assert.deepEqual(words.searchWords(searching, false), ["Searching for an opponent", kept]);
+  assert.deepEqual(words.roomWords({ ...ROOM, client: { state: "closed" } }), ["You are playing Ben", kept]);
 });
 
 test("an end says whose it was", () => {

@@ -12,6 +12,7 @@ FAST = {
     "PONG_SECONDS": "0.4",
     "HEALTH_CHECK_SECONDS": "0.8",
     "ACK_SECONDS": "0.8",
+    "LEASE_SECONDS": "4",
     "GRACE_SECONDS": "1.5",
     "QUEUE_UPDATE_SECONDS": "0.3",
 }

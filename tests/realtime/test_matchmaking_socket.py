@@ -297,6 +297,20 @@ async def test_a_restarted_web_says_goodbye_and_the_ticket_is_still_there(
         await ann.next("queue_cancelled", since=seen)
 
 
+async def test_a_killed_worker_leaves_nothing_stuck(player: MakePlayer, stack: Stack) -> None:
+    async with player("cas") as cas, player("dan") as dan:
+        dan.answers_pings = False
+        first = await cas.join("casual")
+        await dan.join("casual")
+        await dan.next("ping")
+        os.kill(stack.pid_of("worker"), signal.SIGKILL)
+        dan.answers_pings = True
+        cancelled = await cas.next("match_cancelled", within=30)
+        assert cancelled["data"]["requeued"] is True
+        await asyncio.gather(cas.next("match_ready", within=30), dan.next("match_ready", within=30))
+        assert first["data"]["queue_entry_id"] == cancelled["data"]["queue_entry_id"]
+
+
 async def test_another_tenants_pool_of_the_same_name_is_another_pool(stack: Stack) -> None:
     stranger = Player(stack.ws_url, token_for("stranger", key=stack.jwt_signing_key, tenant_id="other"))
     async with stranger:

@@ -2,12 +2,13 @@
 
 import json
 import os
+import resource
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from matchmaking_site.stack.claims import claim_data_directory, make_data_directory
+from matchmaking_site.stack.claims import claim_data_directory, make_data_directory, raise_file_limit
 from matchmaking_site.stack.console import Lines
 from matchmaking_site.stack.directories import make_private, socket_directory
 from matchmaking_site.stack.environment import load_secrets, parts_environment, read_options
@@ -142,6 +143,16 @@ def test_the_data_are_claimed_once(tmp_path: Path) -> None:
     with pytest.raises(StackError, match=f"in use by process {os.getpid()}"):
         claim_data_directory(tmp_path)
     os.close(shared)
+
+
+def test_a_player_is_not_refused_for_want_of_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, hard), hard))
+    try:
+        raise_file_limit()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == min(hard, 65_536)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_lines_are_cut_at_their_ends_whatever_the_chunks() -> None:

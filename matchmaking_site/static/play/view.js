@@ -64,7 +64,7 @@ const TITLES = { search: "Searching", room: "In a game", over: "Game over" };
 
 function drawFrame(app, screen) {
   const { identity, client } = app;
-  const title = screen === "search" ? words.searchWords(app.matchmaking)[0] : TITLES[screen];
+  const title = screen === "search" ? words.searchWords(app.matchmaking, true)[0] : TITLES[screen];
   document.title = title ? `${title} · Matchmaking` : "Matchmaking";
   element("who").hidden = !identity.isKnown;
   write("who-name", identity.name);
@@ -113,7 +113,7 @@ function drawPool(pool, index) {
 function drawSearch(app) {
   const { matchmaking, identity } = app;
   const step = words.searchStep(matchmaking);
-  const [title, text] = words.searchWords(matchmaking);
+  const [title, text] = words.searchWords(matchmaking, app.client.state === "open");
   write("search-title", title);
   write("search-text", text);
   write("meeting-you", words.initials(identity.name));
@@ -186,13 +186,14 @@ function drawPlayers(room) {
 
 function drawPlayer(item, player, room) {
   const id = player.participant_id;
-  item.dataset.presence = presenceOf(player);
+  const isMe = id === room.state.participant_id;
+  const isCutOff = isMe && room.client.state !== "open";
+  item.dataset.presence = isCutOff ? "away" : presenceOf(player);
   const avatar = item.querySelector(".avatar");
   avatar.dataset.hue = hueOf(player.display_name);
   avatar.textContent = words.initials(player.display_name);
-  const isMe = id === room.state.participant_id;
   item.querySelector(".player-name").replaceChildren(player.display_name, ...(isMe ? [" ", small("(you)")] : []));
-  const state = words.presence(player, room.state.left[id], room.secondsLeft(id));
+  const state = isCutOff ? "No connection" : words.presence(player, room.state.left[id], room.secondsLeft(id));
   const target = item.querySelector(".player-words");
   if (target.textContent !== state) target.textContent = state;
 }
@@ -240,7 +241,7 @@ function spokenWords(app, screen) {
   const lost = words.bannerWords(bannerClient(app))[0];
   if (lost) return lost;
   if (screen === "lobby") return words.noticeText(app.matchmaking.notice);
-  if (screen === "search") return [words.noticeText(app.matchmaking.notice), ...words.searchWords(app.matchmaking)].join(" ");
+  if (screen === "search") return [words.noticeText(app.matchmaking.notice), ...words.searchWords(app.matchmaking, true)].join(" ");
   if (screen === "room") return words.roomWords(app.room).join(" ");
   return screen === "over" ? words.overWords(app.room).join(" ") : "";
 }

@@ -95,9 +95,10 @@ const SEARCH = {
   ready: (who) => ["Your game is ready", `${who} is waiting for you.`],
 };
 
-/** @returns {[title: string, text: string]} */
-export function searchWords(state) {
-  return SEARCH[searchStep(state)](names(state.match?.opponents ?? []));
+/** @param {any} state @param {boolean} isConnected @returns {[title: string, text: string]} */
+export function searchWords(state, isConnected) {
+  const [title, text] = SEARCH[searchStep(state)](names(state.match?.opponents ?? []));
+  return [title, isConnected ? text : "Without a connection your place is kept for a short while only."];
 }
 
 const LEFT = { left: "left the game", grace_expired: "did not come back", kicked: "was removed" };
@@ -130,12 +131,13 @@ function someNames(players) {
 }
 
 /** @param {import("./room.js").Room} room @returns {[title: string, text: string]} */
-export function roomWords({ state }) {
+export function roomWords({ state, client }) {
   if (!state.restored) return ["Restoring session…", ""];
   const others = state.participants.filter((one) => one.participant_id !== state.participant_id);
   const isAbsent = (one) => one.connection_state !== "connected";
   const lost = others.filter((one) => state.away[one.participant_id]);
   const title = `You are playing ${someNames(others)}`;
+  if (client.state !== "open") return [title, "Without a connection your place is kept for a short while only."];
   if (lost.length) return [title, `${someNames(lost)} has lost the connection. The place is kept for a while.`];
   const absent = others.filter(isAbsent);
   return [title, absent.length ? `Waiting for ${someNames(absent)}.` : "Both of you are here."];
