@@ -5,6 +5,7 @@ docs/configuration.md lists every variable; a test compares it with this file.
 
 import re
 import sys
+import warnings
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -208,15 +209,24 @@ SESSION_COOKIE_SECURE = _BEHIND_TLS
 CSRF_COOKIE_SECURE = _BEHIND_TLS
 X_FRAME_OPTIONS = "DENY"
 
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # HSTS for subdomains and preloading are for the owner of the domain to decide
+    "security.W008",  # the proxy that ends TLS redirects; here it would turn health checks away
+    "security.W021",
+]
+
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
+DATETIME_FORMAT = "Y-m-d H:i:s"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+# Static files are served from where they lie; a folder of collected ones is welcome and not needed.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
+warnings.filterwarnings("ignore", "No directory at", UserWarning)
 
 UNFOLD = {
     "SITE_TITLE": "Matchmaking",

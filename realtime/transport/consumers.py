@@ -41,7 +41,7 @@ from realtime.transport.database import in_database
 from realtime.transport.delivery import Delivery
 from realtime.transport.events import Origin
 from realtime.transport.heartbeat import Pulse
-from realtime.transport.hub import current_hub
+from realtime.transport.hub import RECONNECT_WITHIN_MS, HubClosing, current_hub
 from realtime.transport.push import Push
 from realtime.transport.throttle import TokenBucket
 from realtime.transport.wiring import End, Refused, Snapshot, Wiring
@@ -113,9 +113,11 @@ class Connection(AsyncConsumer):
             await self.close(refusal.code)
         except Unauthorized:
             await self.close(CloseCode.NOT_AUTHENTICATED)
+        except HubClosing:
+            await self.say_goodbye(reconnect_after_ms=_chance.randint(*RECONNECT_WITHIN_MS))
         except Exception:
             log.exception("connect_failed", connection=self.connection_id)
-            await self.say_goodbye(reconnect_after_ms=_chance.randint(1000, 5000))
+            await self.say_goodbye(reconnect_after_ms=_chance.randint(*RECONNECT_WITHIN_MS))
 
     async def _enter(self) -> None:
         headers = {name.lower(): value.decode("latin1") for name, value in self.scope["headers"]}

@@ -64,6 +64,10 @@ class Socket(Protocol):
         """Close the socket."""
 
 
+class HubClosing(Exception):
+    """The process is stopping: this connection has to go to another."""
+
+
 class Hub:
     """The sockets of one web process."""
 
@@ -76,6 +80,7 @@ class Hub:
         self._wakers: set[Callable[[], None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._presence_lost = False
+        self._is_closing = False
         self._subscribed = asyncio.Event()
 
     def start(self) -> None:
@@ -97,7 +102,12 @@ class Hub:
     # --- connections
 
     async def add(self, socket: Socket) -> None:
-        """Register a connection: from now on pushes reach it. The oldest of more than five is closed."""
+        """Register a connection: from now on pushes reach it. The oldest of more than five is closed.
+
+        Raises `HubClosing` once the process has begun to stop.
+        """
+        if self._is_closing:
+            raise HubClosing
         await self._wait_for_subscription()
         self._sockets.setdefault(socket.address, {})[socket.connection_id] = socket
         self.heard(socket.owner)
@@ -248,7 +258,8 @@ class Hub:
     # --- the end
 
     async def say_goodbye(self) -> None:
-        """Say goodbye to every socket, with a different time to come back for each."""
+        """Say goodbye to every socket, with a different time to come back for each, and take no more."""
+        self._is_closing = True
         for socket in self._all_sockets():
             await socket.say_goodbye(reconnect_after_ms=_chance.randint(*RECONNECT_WITHIN_MS))
 
@@ -280,7 +291,7 @@ def current_hub() -> Hub:
 
 async def close_hub() -> None:
     """Say goodbye to all sockets of the running event loop and stop its hub, if there is one."""
-    hub = _hubs.pop(asyncio.get_running_loop(), None)
+    hub = _hubs.get(asyncio.get_running_loop())
     if hub is not None:
         await hub.say_goodbye()
         await hub.stop()

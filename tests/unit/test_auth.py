@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from realtime.models import Event, Stream
@@ -54,6 +54,7 @@ def test_a_long_name_is_cut_and_never_ends_with_a_space() -> None:
     assert clean_name("\u200b" * 1000 + "Ann") == "Ann"
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=())))
 @example("x" * 63 + "\u3000y")
 def test_any_text_becomes_a_clean_name_and_a_clean_name_stays_as_it_is(text: str) -> None:
@@ -67,6 +68,7 @@ def test_any_text_becomes_a_clean_name_and_a_clean_name_stays_as_it_is(text: str
     name.encode()
 
 
+@settings(deadline=None)
 @given(identifiers, identifiers, identifiers, identifiers)
 @example("a", "b.c", "a.b", "c")
 @example("a", "b-c", "a-b", "c")

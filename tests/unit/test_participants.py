@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.domain.participants import ConnectionState, grace_is_over
@@ -28,6 +28,7 @@ def test_the_time_zones_of_the_two_times_do_not_matter() -> None:
     assert not grace_is_over(dropped_at=NOON, now=now, grace_seconds=30.5)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**9), st.integers(0, 10**9), st.integers(1, 10**9))
 def test_who_has_left_never_comes_back_by_waiting(waited: int, more: int, grace: int) -> None:
     grace_seconds = grace / 1_000_000

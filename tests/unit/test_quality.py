@@ -1,7 +1,7 @@
 """How even a pair is: one for equals, and less with every point between them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matchmaking.domain.quality import evenness
@@ -17,6 +17,7 @@ def test_the_quality_is_twice_the_expected_score_of_the_weaker(gap: float, quali
     assert evenness(1500, 1500 + gap) == pytest.approx(quality, abs=1e-4)
 
 
+@settings(deadline=None)
 @given(ratings, ratings)
 def test_the_quality_is_the_same_from_both_sides_and_between_nothing_and_one(a: float, b: float) -> None:
     assert evenness(a, b) == evenness(b, a)
@@ -24,6 +25,7 @@ def test_the_quality_is_the_same_from_both_sides_and_between_nothing_and_one(a: 
     assert evenness(a, a) == 1
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1e9), st.floats(0, 1e9))
 def test_a_wider_gap_is_never_more_even(gap: float, more: float) -> None:
     assert evenness(0, gap) >= evenness(0, gap + more)
