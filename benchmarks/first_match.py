@@ -1,8 +1,8 @@
 """How long players wait for a match that could be made at once, on the real processes of one machine.
 
-Two lone players, 20 times: from the second join to ``match_ready``. Then 100 players who join in a burst: from
-the first join to the last ``match_ready``. The round trip of a heartbeat on an idle socket, measured in the
-same run, tells how fast the machine is; the figures are given as multiples of it, too.
+Two lone players, 20 times: from the second join to ``match_ready``. Then 100 players who join in a burst:
+from the first join to the last ``match_ready``. The round trip of a heartbeat on an idle socket, measured in
+the same run, tells how fast the machine is; the figures are given as multiples of it, too.
 """
 
 import asyncio
@@ -75,7 +75,7 @@ async def measure(stack: Stack) -> str:
         (f"the same, p95 of {TRIES}", pairs[-(-TRIES * 95 // 100) - 1]),
         (f"{BURST} players join in a burst, until the last `match_ready`", await burst_seconds(stack)),
     ]
-    lines = ["| what | seconds | × round trip |", "| --- | --- | --- |"]
+    lines = ["| what | seconds | in round trips |", "| --- | --- | --- |"]
     return "\n".join([*lines, *(f"| {what} | {took:.4f} | {took / unit:.0f} |" for what, took in rows)])
 
 

@@ -2,22 +2,23 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection, transaction
 
 from matchmaking import selectors
 from matchmaking.domain.matches import Stage
-from matchmaking.models import MatchPlayer
 from matchmaking.services import leaving, tickets
 from matchmaking.wakeup import wake
-from realtime.models import Event
 from realtime.protocol.messages import ClientMessage, JoinQueue, LeaveQueue, MatchmakingRestored
 from realtime.transport.auth import Caller
 from realtime.transport.database import database_now
-from realtime.transport.events import Origin, as_push, backlog
+from realtime.transport.events import Origin, as_push, backlog, by_id
 from realtime.transport.push import Push, ping
 from realtime.transport.wiring import End, Snapshot, Wiring
+
+if TYPE_CHECKING:
+    from matchmaking.models import MatchPlayer
 
 
 def join_queue(caller: Caller, message: JoinQueue, origin: Origin) -> None:
@@ -57,7 +58,7 @@ def snapshot(caller: Caller, address: str, last_seq: int | None) -> Snapshot:
     return Snapshot(state=state, seq=missed.seq, owed=owed)
 
 
-def _owed(caller: Caller, player: MatchPlayer | None, *, now: datetime) -> list[Push]:
+def _owed(caller: Caller, player: "MatchPlayer | None", *, now: datetime) -> list[Push]:
     """Return the ping or the ``match_found`` that waits for the caller's answer."""
     if player is None or player.match.stage == Stage.DONE:
         return []
@@ -66,8 +67,8 @@ def _owed(caller: Caller, player: MatchPlayer | None, *, now: datetime) -> list[
     return _match_found(player)
 
 
-def _match_found(player: MatchPlayer) -> list[Push]:
-    event = Event.objects.filter(id=player.found_event_id).first() if player.found_event_id else None
+def _match_found(player: "MatchPlayer") -> list[Push]:
+    event = by_id(player.found_event_id) if player.found_event_id else None
     return [as_push(event, again=True)] if event else []
 
 

@@ -37,24 +37,50 @@ def _secret(name: str) -> str:
     return value
 
 
+def _url(name: str, *schemes: str) -> str:
+    """Read a URL; what follows the scheme has to make sense, too."""
+    url = env.str(name)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise EnvError(f'Environment variable "{name}" is not a valid URL') from None
+    if parts.scheme not in schemes:
+        raise EnvError(
+            f'Environment variable "{name}" must begin with {", ".join(f"{s}://" for s in schemes)}'
+        )
+    return url
+
+
 def _redis_url() -> str:
-    url = env.str("REDIS_URL")
-    if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
-        raise EnvError('Environment variable "REDIS_URL" must begin with redis://, rediss:// or unix://')
+    url = _url("REDIS_URL", "redis", "rediss", "unix")
+    path = urlsplit(url).path
+    if url.startswith("unix://"):
+        is_valid = path.startswith("/") and path != "/"
+    else:
+        is_valid = path.strip("/").isdigit() or not path.strip("/")
+    if not is_valid:
+        raise EnvError('Environment variable "REDIS_URL" is not a valid URL')
+    return url
+
+
+def _public_url() -> str:
+    url = env.str("PUBLIC_URL", f"http://{HOST}:{PORT}").rstrip("/")
+    if not re.fullmatch(r"https?://[^/\s]+", url):
+        raise EnvError('Environment variable "PUBLIC_URL" is not like https://host[:port]')
     return url
 
 
 def _database() -> dict[str, object]:
-    url = env.str("DATABASE_URL")
-    if urlsplit(url).scheme not in {"postgres", "postgresql"}:
-        raise EnvError('Environment variable "DATABASE_URL" must begin with postgresql://')
+    url = _url("DATABASE_URL", "postgresql", "postgres")
     pool_size = env.int("DATABASE_POOL_SIZE", 20, validate=Range(min=2, max=1000))
-    database: dict[str, object] = {**dj_database_url.parse(url)}
-    options: dict[str, object] = {}
+    parsed = dj_database_url.parse(url)
+    options: dict[str, object] = {**(parsed.get("OPTIONS") or {})}
     options["pool"] = {"min_size": 2, "max_size": pool_size, "timeout": 10}
     # One transaction left open makes every claim on the queue slower, whatever VACUUM does.
-    options["options"] = "-c idle_in_transaction_session_timeout=30s -c statement_timeout=30s"
-    return database | {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True, "OPTIONS": options}
+    limits = "-c idle_in_transaction_session_timeout=30s -c statement_timeout=30s"
+    options["options"] = f"{limits} {options.get('options', '')}".strip()
+    return {**parsed, "CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True, "OPTIONS": options}
 
 
 def _origins() -> list[str]:
@@ -83,7 +109,7 @@ try:
         raise EnvError('Environment variable "JWT_ISSUER" must not be empty')
     ACCESS_TOKEN_SECONDS = _seconds("ACCESS_TOKEN_SECONDS", 3600)
     REFRESH_TOKEN_SECONDS = _seconds("REFRESH_TOKEN_SECONDS", 14 * 24 * 3600)
-    PUBLIC_URL = env.str("PUBLIC_URL", f"http://{HOST}:{PORT}").rstrip("/")
+    PUBLIC_URL = _public_url()
     ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
     ALLOWED_ORIGINS = _origins()
     GUEST_LOGIN = env.bool("GUEST_LOGIN", default=False)
@@ -101,6 +127,7 @@ try:
     GRACE_SECONDS = _seconds("GRACE_SECONDS", 30)
     QUEUE_UPDATE_SECONDS = _seconds("QUEUE_UPDATE_SECONDS", 2)
     EVENT_RETENTION_SECONDS = _seconds("EVENT_RETENTION_SECONDS", 300)
+    SLOW_READER_SECONDS = _seconds("SLOW_READER_SECONDS", 10)
     FRAMES_PER_SECOND = env.int("FRAMES_PER_SECOND", 20, validate=Range(min=1, max=10_000))
     FRAMES_BURST = env.int("FRAMES_BURST", 40, validate=Range(min=1, max=10_000))
 except (EnvError, ValidationError, ValueError) as error:

@@ -1,6 +1,6 @@
 """REST: who one is, and game sessions."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from django.conf import settings
@@ -15,11 +15,13 @@ from rest_framework_simplejwt.tokens import RefreshToken
 
 from realtime import selectors, services
 from realtime.identifiers import new_id, parse_id
-from realtime.models import GameSession
 from realtime.problems import body_of
 from realtime.protocol.errors import Forbidden, InvalidRequest, NotFound, Unauthorized
 from realtime.transport.auth import Caller, clean_name
 from realtime.transport.database import database_now
+
+if TYPE_CHECKING:
+    from realtime.models import GameSession
 
 GUEST_TENANT = "demo"
 _SITE_USER = "site-"
@@ -128,7 +130,7 @@ class GuestView(APIView):
         return Response(answer, status=201)
 
 
-def _session_of(caller: Caller, session_id: str) -> GameSession:
+def _session_of(caller: Caller, session_id: str) -> "GameSession":
     """Return a session that the caller is in; 404 where there is none, 403 where it is others'."""
     parsed = parse_id(session_id)
     session = selectors.running_session(caller.tenant_id, parsed) if parsed else None

@@ -20,7 +20,6 @@ from matchmaking.models import Match, MatchPlayer, Pool, Ticket
 from matchmaking.services import matches, pairs, tickets
 from matchmaking.services.matches import Failure
 from matchmaking.wakeup import wake_in
-from realtime.models import Event
 from realtime.transport import events, presence
 from realtime.transport.auth import player_address
 from realtime.transport.database import database_now
@@ -158,7 +157,7 @@ def _resend(match_ids: Collection[UUID]) -> None:
     }
     answered = presence.answered_at(list(keys), now=now)
     missing = [event_id for key, event_id in keys.items() if event_id and key not in answered]
-    events.push_events(Event.objects.filter(id__in=missing), now=now, again=True)
+    events.push_again(missing, now=now)
 
 
 # --- who is searching

@@ -54,8 +54,9 @@ def _decode(decoder: msgspec.json.Decoder[T], raw: str | bytes) -> T:
 
 def _invalid(text: str) -> InvalidRequest:
     """Turn msgspec's ``… - at `$.data.pool_key` `` into a text and the field that it speaks of."""
-    detail, _, path = text.partition(" - at `$")
-    where = [part for part in path.rstrip("`").split(".") if part and part != "data"]
+    found = re.fullmatch(r"(?s)(.*) - at (?:`key` in )?`\$(.*)`", text)
+    detail, path = found.groups() if found else (text, "")
+    where = [part for part in path.replace("[...]", "").split(".") if part and part != "data"]
     if named := re.search(r"field `(.+)`$", detail):
         where.append(named[1])
     return InvalidRequest(detail, field=".".join(where) or "body")
@@ -94,11 +95,6 @@ def ref_of(text: str) -> str | None:
     except (msgspec.MsgspecError, InvalidRequest, UnicodeError, RecursionError):
         return None
     return ref if isinstance(ref, str) and len(ref) <= 64 else None
-
-
-def to_builtins(value: object) -> Any:
-    """Return ``value`` as dicts, lists, strings and numbers, times as RFC 3339."""
-    return msgspec.to_builtins(value)
 
 
 def encode_json(value: object) -> str:

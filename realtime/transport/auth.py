@@ -14,6 +14,8 @@ MAX_NAME_LENGTH = 64
 MAX_PRIORITY_SECONDS = 600
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
+_JOINERS = "\u200c\u200d"
+_BLANKS = "\u115f\u1160\u2800\u3164\uffa0"  # letters and symbols by their class, and nothing to see
 _FAR_FUTURE = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -65,9 +67,12 @@ def caller_from_token(token: str) -> Caller:
 
 
 def clean_name(text: str) -> str:
-    """Return a display name with single spaces, nothing unprintable and at most 64 characters."""
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(printable.split())[:MAX_NAME_LENGTH].strip()
+    """Return a display name with single spaces, nothing invisible and at most 64 characters.
+
+    Joiners stay: emoji and Persian words are held together by them.
+    """
+    visible = "".join(c if (c.isprintable() and c not in _BLANKS) or c in _JOINERS else " " for c in text)
+    return " ".join(visible.split())[:MAX_NAME_LENGTH].strip(f" {_JOINERS}")
 
 
 def _time_of(seconds: object) -> datetime:

@@ -70,6 +70,7 @@ class Connection(AsyncConsumer):
         self._wiring = wiring
         self._caller: Caller | None = None
         self._is_open = False
+        self._resync_from: int | None = None
         self._commands: asyncio.Queue[Callable[[], Awaitable[None]] | None] = asyncio.Queue(
             MAX_COMMANDS_WAITING
         )
@@ -218,10 +219,20 @@ class Connection(AsyncConsumer):
             case Authenticate():
                 self._authenticate(message.data.token)
             case Resync():
-                last_seq = message.data.last_seq
-                self._enqueue(lambda: self._restore(last_seq))
+                self._resync(message.data.last_seq)
             case _:
                 self._command(caller, message)
+
+    def _resync(self, last_seq: int) -> None:
+        """Restore the state once, however often it is asked for meanwhile; the lowest number counts."""
+        is_waiting = self._resync_from is not None
+        self._resync_from = min(last_seq, self._resync_from) if self._resync_from is not None else last_seq
+        if not is_waiting:
+            self._enqueue(self._restore_from_resync)
+
+    async def _restore_from_resync(self) -> None:
+        last_seq, self._resync_from = self._resync_from, None
+        await self._restore(last_seq)
 
     def _command(self, caller: Caller, message: ClientMessage) -> None:
         handler = self._wiring.handlers.get(type(message))

@@ -142,6 +142,16 @@ def after(address: str, last_seq: int) -> list[Event]:
     return list(reversed(newest))
 
 
+def by_id(event_id: UUID) -> Event | None:
+    """Return an event that is still kept."""
+    return Event.objects.filter(id=event_id).first()
+
+
+def push_again(event_ids: Iterable[UUID], *, now: datetime) -> None:
+    """Send events once more, with the same id and number, though they were sent."""
+    push_events(Event.objects.filter(id__in=list(event_ids)), now=now, again=True)
+
+
 def republish(*, now: datetime) -> int:
     """Push again what was committed and not pushed; return how many. A hub drops what it has sent already."""
     late = now - timedelta(seconds=REPUBLISH_AFTER_SECONDS)

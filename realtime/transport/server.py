@@ -4,12 +4,14 @@ Stock daphne cuts sockets without a close frame, and its limit on frames reaches
 """
 
 import asyncio
+import socket
 import time
 from typing import Any
 
 import structlog
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
+from django.conf import settings
 from twisted.internet import defer
 from twisted.internet.tcp import Port
 
@@ -21,19 +23,40 @@ log = structlog.get_logger(__name__)
 
 PING_INTERVAL_SECONDS = 5
 PING_TIMEOUT_SECONDS = 5
-SLOW_SECONDS = 10
-"""A client that lets its buffer stand full for so long is closed; it comes back to a fresh state."""
+CLOSE_SECONDS = 30
+"""A slow client needs a while to read up to the closing frame; its buffer is bounded, so it may have it."""
+
+SEND_BUFFER_BYTES = 128 * 1024
 
 
 class PlayerProtocol(WebSocketProtocol):
     """A socket that knows when its client does not read."""
 
+    maxMessagePayloadSize: int  # noqa: N815 - autobahn's name
     _full_since: float | None = None
 
     def onOpen(self) -> None:  # noqa: N802 - autobahn's name
         """Ask the transport to say when its buffer is full and when it is empty again."""
         super().onOpen()
+        # The kernel would take megabytes for each client that does not read.
+        self.transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        # Until the handshake the HTTP channel was registered here.
+        self.transport.unregisterProducer()
         self.transport.registerProducer(self, streaming=True)
+
+    def sendMessage(self, payload: bytes, isBinary: bool = False) -> None:  # noqa: FBT001, FBT002, N802, N803
+        """Send a message of any size: autobahn would hold ours to the limit that is meant for clients.
+
+        What is sent after we have said that we close goes nowhere, instead of raising in the application.
+        """
+        if self.state != self.STATE_OPEN:
+            return
+        limit = self.maxMessagePayloadSize
+        self.maxMessagePayloadSize = 0
+        try:
+            super().sendMessage(payload, isBinary)
+        finally:
+            self.maxMessagePayloadSize = limit
 
     def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
         """Note that the client does not read as fast as we write."""
@@ -50,10 +73,11 @@ class PlayerProtocol(WebSocketProtocol):
     def check_timeouts(self) -> None:
         """Close the socket of a client that has not read for too long."""
         super().check_timeouts()
-        if self._full_since is not None and time.monotonic() - self._full_since > SLOW_SECONDS:
+        full_for = 0.0 if self._full_since is None else time.monotonic() - self._full_since
+        if full_for > settings.SLOW_READER_SECONDS:
             log.warning("slow_reader_closed", client=self.client_addr)
+            self._full_since = None
             self.sendClose(code=int(CloseCode.SLOW_READER))
-            self.dropConnection(abort=True)
 
 
 class GracefulServer(Server):
@@ -78,7 +102,7 @@ class GracefulServer(Server):
     def _set_socket_options(self) -> None:
         self.ws_factory.protocol = PlayerProtocol
         # With failByDrop autobahn cuts the connection instead of saying 1009.
-        self.ws_factory.setProtocolOptions(failByDrop=False)
+        self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=CLOSE_SECONDS)
 
     def listen_success(self, port: Port) -> None:
         """Keep the port, so that it can be closed before the goodbyes."""

@@ -230,7 +230,6 @@ def test_the_needed_variables_alone_are_enough_to_start() -> None:
     assert (run.returncode, run.stdout, run.stderr) == (0, "127.0.0.1\n", "")
 
 
-@pytest.mark.xfail(reason="the settings put their own options in the place of the address's")
 def test_what_the_databases_address_asks_for_is_asked_of_the_database() -> None:
     address = "postgresql://host/name?sslmode=verify-full"
     run = start(VALID | {"DATABASE_URL": address}, say="DATABASES['default']['OPTIONS'].get('sslmode')")
@@ -245,26 +244,15 @@ def test_what_the_databases_address_asks_for_is_asked_of_the_database() -> None:
         ("REDIS_URL", "somewhere"),
         ("SECRET_KEY", "x" * 31),
         ("JWT_SIGNING_KEY", VALID["SECRET_KEY"]),
+        ("JWT_ISSUER", ""),
         ("TICK_SECONDS", "nan"),
         ("DATABASE_POOL_SIZE", "1"),
         ("LOG_LEVEL", "LOUD"),
         ("GUEST_LOGIN", "maybe"),
         ("PONG_SECONDS", "15.5"),
-        pytest.param(
-            "DATABASE_URL",
-            "postgresql://host:port/name",
-            marks=pytest.mark.xfail(reason="the line does not name the variable"),
-        ),
-        pytest.param(
-            "REDIS_URL",
-            "redis://host:port/0",
-            marks=pytest.mark.xfail(reason="it is found at the first connection, not at the start"),
-        ),
-        pytest.param(
-            "PUBLIC_URL",
-            "matchmaking.example",
-            marks=pytest.mark.xfail(reason="the line names ALLOWED_ORIGINS, whose default it is"),
-        ),
+        ("DATABASE_URL", "postgresql://host:port/name"),
+        ("REDIS_URL", "redis://host:port/0"),
+        ("PUBLIC_URL", "matchmaking.example"),
     ],
 )
 def test_a_wrong_value_stops_the_start_with_one_line_that_names_the_variable(

@@ -231,6 +231,15 @@ def test_an_answer_counts_up_to_the_deadline_whenever_it_is_read(
     assert cancellations("ann") == ([] if counts else [("you_unreachable", True)])
 
 
+def test_a_second_answer_that_comes_too_late_takes_nothing_away(ann: Ticket, bob: Ticket) -> None:
+    match = reserved_match("ann", "bob")
+    answer_ping(match, "ann", "bob", seconds_ago=settings.HEALTH_CHECK_SECONDS)
+    answer_ping(match, "ann", "bob")
+    let_pass(match, settings.HEALTH_CHECK_SECONDS)
+    loop.advance()
+    assert kinds("ann") == kinds("bob") == ["queue_joined", "match_found"]
+
+
 def test_who_answered_too_late_is_heard_from_all_the_same_once_it_says_more(ann: Ticket, bob: Ticket) -> None:
     reserved_match("ann", "bob")
     fail_to_answer("ann", "bob")
@@ -628,8 +637,10 @@ def test_a_player_who_is_in_a_match_already_drops_its_pair_and_nothing_else(duel
     reserved = loop._reserve(duel, [(a, b), (c, d)])
     assert reserved == [match_of("cat", "dan").id]
     assert Ticket.objects.get(id=b).status == "SEARCHING"
+    queued("fay", duel)
     loop.advance()
-    assert Ticket.objects.get(id=a).status == "SEARCHING", "nor is it chosen again"
+    match_of("bob", "fay")
+    assert Ticket.objects.get(id=a).status == "SEARCHING", "nor is it chosen again, in another's place"
 
 
 def test_more_pairs_than_a_batch_holds_all_get_through(duel: Pool, settings: Settings) -> None:

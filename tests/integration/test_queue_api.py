@@ -367,7 +367,7 @@ def test_active_shows_a_match_from_match_found_on_and_its_session_from_match_rea
     match = notified_match("ann", "bob")
     found = Rest("ann").get("/matchmaking/active").body
     assert (found["match"]["match_id"], found["match"]["status"]) == (str(match.id), "PROPOSED")
-    assert found["ticket"]["status"] == "RESERVED"
+    assert (found["ticket"]["status"], found["ticket"]["game_id"]) == ("RESERVED", None)
     assert found["session_id"] is None
 
 

@@ -15,6 +15,7 @@ FAST = {
     "LEASE_SECONDS": "4",
     "GRACE_SECONDS": "1.5",
     "QUEUE_UPDATE_SECONDS": "0.3",
+    "SLOW_READER_SECONDS": "1",
 }
 
 

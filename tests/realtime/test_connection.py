@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import uuid
 from collections.abc import Callable
 
@@ -51,8 +52,8 @@ async def test_a_native_client_may_send_the_token_as_a_header(stack: Stack) -> N
         f"{stack.ws_url}/ws/matchmaking/",
         additional_headers={"Authorization": f"Bearer {token}"},
         proxy=None,
-    ) as socket:
-        assert json.loads(await socket.recv())["data"]["user_id"] == "native"
+    ) as native:
+        assert json.loads(await native.recv())["data"]["user_id"] == "native"
 
 
 async def test_given_both_the_subprotocol_wins(stack: Stack) -> None:
@@ -62,15 +63,15 @@ async def test_given_both_the_subprotocol_wins(stack: Stack) -> None:
         additional_headers={"Authorization": f"Bearer {token_for('header', key=key)}"},
         subprotocols=["matchmaking.v1", f"bearer.{token_for('subprotocol', key=key)}"],  # type: ignore[list-item]
         proxy=None,
-    ) as socket:
-        assert json.loads(await socket.recv())["data"]["user_id"] == "subprotocol"
+    ) as native:
+        assert json.loads(await native.recv())["data"]["user_id"] == "subprotocol"
 
 
 async def test_a_token_in_the_url_is_ignored(stack: Stack) -> None:
     token = token_for("url", key=stack.jwt_signing_key)
-    async with connect(f"{stack.ws_url}/ws/matchmaking/?token={token}", proxy=None) as socket:
+    async with connect(f"{stack.ws_url}/ws/matchmaking/?token={token}", proxy=None) as nobody:
         with pytest.raises(Exception, match="4501"):
-            await socket.recv()
+            await nobody.recv()
 
 
 @pytest.mark.parametrize("token", ["", "garbage", "a.b.c"])
@@ -89,9 +90,9 @@ async def test_a_browser_of_a_foreign_origin_is_closed_with_4503(stack: Stack) -
         origin="https://evil.example",  # type: ignore[arg-type]
         subprotocols=["matchmaking.v1", f"bearer.{token}"],  # type: ignore[list-item]
         proxy=None,
-    ) as socket:
+    ) as browser:
         with pytest.raises(Exception, match="4503"):
-            await socket.recv()
+            await browser.recv()
 
 
 async def test_a_path_without_a_socket_is_closed_with_4504(player: MakePlayer) -> None:
@@ -250,3 +251,25 @@ async def test_an_idle_socket_lives_and_300_handshakes_at_once_all_succeed(playe
         await idle.join()
         await idle.send("leave_queue")
         await idle.next("queue_cancelled")
+
+
+async def test_a_client_that_does_not_read_is_closed_with_4009(stack: Stack) -> None:
+    token = token_for("hoarder", key=stack.jwt_signing_key)
+    async with Player(stack.ws_url, token, silent=True) as hoarder:
+        # Each pair leaves two events; resync then sends all of them, over and over.
+        for _ in range(40):
+            await hoarder.join("casual")
+            await hoarder.send("leave_queue")
+            await asyncio.sleep(0.15)
+        hoarder.answers_heartbeats = False
+        own_end = hoarder._socket.transport.get_extra_info("socket")
+        own_end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 * 1024)
+        hoarder._socket.transport.pause_reading()
+        for _ in range(40):
+            await hoarder.send("heartbeat")  # a sign of life, so that it is not closed for its silence
+            await hoarder.send("resync", {"last_seq": 0})
+            await asyncio.sleep(0.11)
+            if hoarder._socket.transport.is_closing():
+                break
+        hoarder._socket.transport.resume_reading()
+        assert await hoarder.closed(within=30) == 4009

@@ -234,6 +234,21 @@ async def test_resync_brings_the_state_and_what_was_missed(player: MakePlayer) -
         assert restored["data"]["resumed"] is False
 
 
+async def test_a_long_absence_is_made_up_for_in_one_frame_of_any_size(player: MakePlayer) -> None:
+    async with player("ann", silent=True) as ann:
+        for _ in range(45):
+            seen = len(ann.frames)
+            await ann.send("join_queue", {"pool_key": "casual"})
+            await ann.send("leave_queue")
+            await ann.next("queue_cancelled", since=seen)
+            await asyncio.sleep(0.08)
+        seen = len(ann.frames)
+        await ann.send("resync", {"last_seq": 0})
+        restored = await ann.next("state_restored", since=seen)
+        assert [event["seq"] for event in restored["data"]["missed"]] == list(range(1, 91))
+        assert len(json.dumps(restored)) > 16 * 1024
+
+
 async def test_a_ticket_joined_by_rest_waits_for_a_socket(player: MakePlayer, stack: Stack) -> None:
     ann = player("ann")
     ticket = await asked(stack, "matchmaking/queue", ann, "POST", {"pool_key": "casual"})

@@ -180,7 +180,6 @@ def test_a_frame_that_is_not_as_declared_is_refused_with_the_field(frame: dict[s
     assert refusal.members == {"errors": {field: [refusal.detail]}}
 
 
-@pytest.mark.xfail(reason="the decoder's path is not taken apart in these three cases")
 @pytest.mark.parametrize(
     ("frame", "field"),
     [

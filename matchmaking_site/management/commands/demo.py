@@ -17,7 +17,7 @@ class Command(BaseCommand):
     """Make the tenant ``demo`` with its pools, and the user ``admin`` with the password ADMIN_PASSWORD."""
 
     # They import every route, and the web process runs them anyway.
-    requires_system_checks = []
+    requires_system_checks = ()
 
     help = "Make the demo tenant's pools and, with ADMIN_PASSWORD, an admin user; what exists stays as it is."
 
