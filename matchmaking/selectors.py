@@ -12,7 +12,7 @@ from matchmaking.domain.errors import MatchNotFound, QueueEntryNotFound
 from matchmaking.domain.matches import Stage
 from matchmaking.models import Match, MatchPlayer, Pool, Ticket
 from realtime.identifiers import parse_id
-from realtime.protocol import messages
+from realtime.protocol import parts
 from realtime.transport.auth import Caller
 
 RECENT_TICKETS = 50
@@ -70,14 +70,14 @@ def waited_seconds(ticket: Ticket, *, now: datetime) -> float:
     return max(((ticket.ended_at or now) - ticket.queued_at).total_seconds(), 0.0)
 
 
-def ticket_message(ticket: Ticket, *, now: datetime) -> messages.Ticket:
+def ticket_message(ticket: Ticket, *, now: datetime) -> parts.Ticket:
     """Return a ticket as its player sees it."""
     waited = waited_seconds(ticket, now=now)
     is_live = ticket.status in Ticket.LIVE
     usual = usual_wait_seconds(ticket.pool_id, now=now) if is_live else None
     shows_match = ticket.match is not None and ticket.status in {"RESERVED", "MATCHED"}
     shows_game = ticket.match is not None and ticket.status == "MATCHED"
-    return messages.Ticket(
+    return parts.Ticket(
         queue_entry_id=str(ticket.id),
         pool_key=ticket.pool.key,
         status=ticket.status,  # type: ignore[arg-type]  # the choices are the message's
@@ -93,10 +93,10 @@ def ticket_message(ticket: Ticket, *, now: datetime) -> messages.Ticket:
     )
 
 
-def match_message(match: Match) -> messages.Match:
+def match_message(match: Match) -> parts.Match:
     """Return a match as its players see it; it stays complete when tickets are purged."""
     players = list(match.players.all())
-    return messages.Match(
+    return parts.Match(
         match_id=str(match.id),
         game_id=match.game_id,
         pool_key=match.pool.key if match.pool else None,
@@ -107,7 +107,7 @@ def match_message(match: Match) -> messages.Match:
         queue_entry_ids=[str(player.ticket_id) for player in players if player.ticket_id],
         metadata=match.metadata,
         players=[
-            messages.MatchPlayer(
+            parts.MatchPlayer(
                 user_id=player.user_id,
                 display_name=player.display_name,
                 rating=player.rating,
@@ -157,16 +157,16 @@ def live_seat(caller: Caller) -> MatchPlayer | None:
     )
 
 
-def active_state(caller: Caller, seat: MatchPlayer | None, *, now: datetime) -> messages.ActiveState:
+def active_state(caller: Caller, seat: MatchPlayer | None, *, now: datetime) -> parts.ActiveState:
     """Return all that the caller is in right now; a match, from when its player was told of it."""
     ticket = live_ticket(caller)
     is_told = seat is not None and seat.match.stage in {Stage.NOTIFYING, Stage.DONE}
     is_on = seat is not None and seat.match.status == Match.Status.CONFIRMED
-    return messages.ActiveState(
+    return parts.ActiveState(
         ticket=ticket_message(ticket, now=now) if ticket else None,
         match=match_message(seat.match) if seat and is_told else None,
         session_id=str(seat.match.session_id) if seat and is_on and seat.match.session_id else None,
-        challenges=messages.Challenges(),
+        challenges=parts.Challenges(),
         party=None,
     )
 

@@ -4,15 +4,15 @@ from uuid import UUID
 
 from realtime.domain.participants import ConnectionState
 from realtime.models import GameSession, Participant
-from realtime.protocol import messages
+from realtime.protocol import parts
 
 
-def session_state(session: GameSession, *, user_id: str) -> messages.SessionState:
+def session_state(session: GameSession, *, user_id: str) -> parts.SessionState:
     """Return a session as one of its participants may see it."""
     participants = list(session.participants.all())
     own = next((participant for participant in participants if participant.user_id == user_id), None)
-    return messages.SessionState(
-        session=messages.Session(
+    return parts.SessionState(
+        session=parts.Session(
             session_id=str(session.id),
             kind="duel",
             match_id=str(session.match_id) if session.match_id else None,
@@ -26,7 +26,7 @@ def session_state(session: GameSession, *, user_id: str) -> messages.SessionStat
         score=0 if own else None,
         answers=[] if own else None,
         participants=[
-            messages.Participant(
+            parts.Participant(
                 participant_id=str(participant.id),
                 display_name=participant.display_name,
                 connection_state=ConnectionState(participant.connection_state).value,

@@ -8,7 +8,7 @@ from matchmaking.domain.matches import Cause
 from matchmaking.models import Ticket
 from matchmaking.services import matches, tickets
 from matchmaking.services.matches import Failure
-from realtime.protocol.messages import Ticket as TicketMessage
+from realtime.protocol.parts import Ticket as TicketMessage
 from realtime.transport.auth import Caller
 from realtime.transport.events import Origin
 

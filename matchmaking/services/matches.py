@@ -24,7 +24,8 @@ from matchmaking.models import Match, MatchPlayer, Pool, Ticket
 from matchmaking.services import tickets
 from matchmaking.wakeup import wake_after_commit
 from realtime.identifiers import new_id
-from realtime.protocol.messages import MatchCancelled, MatchFound, MatchReady, Opponent
+from realtime.protocol.messages import MatchCancelled, MatchFound, MatchReady
+from realtime.protocol.parts import Opponent
 from realtime.transport.auth import player_address
 from realtime.transport.events import NO_ORIGIN, Origin, Outgoing, emit
 

@@ -16,7 +16,7 @@ from matchmaking.wakeup import wake_after_commit
 from realtime.protocol.codec import MAX_METADATA_BYTES, encode_json
 from realtime.protocol.errors import InvalidRequest, NotFound
 from realtime.protocol.messages import JoinQueueData, QueueCancelled, QueueJoined
-from realtime.protocol.messages import Ticket as TicketMessage
+from realtime.protocol.parts import Ticket as TicketMessage
 from realtime.transport import presence
 from realtime.transport.auth import Caller, player_address
 from realtime.transport.events import NO_ORIGIN, Origin, Outgoing, emit

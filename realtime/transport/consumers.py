@@ -7,10 +7,8 @@ delays no pong.
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NoReturn
-from urllib.parse import parse_qs
 
 import structlog
 from channels.consumer import AsyncConsumer
@@ -40,9 +38,11 @@ from realtime.transport.auth import Caller, caller_from_token
 from realtime.transport.database import in_database
 from realtime.transport.delivery import Delivery
 from realtime.transport.events import Origin
+from realtime.transport.handshake import read_handshake, subprotocol_of
 from realtime.transport.heartbeat import Pulse
 from realtime.transport.hub import RECONNECT_WITHIN_MS, HubClosing, current_hub
 from realtime.transport.push import Push
+from realtime.transport.serial import Serial
 from realtime.transport.throttle import TokenBucket
 from realtime.transport.wiring import End, Refused, Snapshot, Wiring
 
@@ -50,10 +50,7 @@ log = structlog.get_logger(__name__)
 
 _chance = random.SystemRandom()
 
-SUBPROTOCOL = "matchmaking.v1"
 TOKEN_WARNING_SECONDS = 60
-MAX_COMMANDS_WAITING = 64
-"""A connection sends at most 40 frames at once, so a full queue means that the database is stuck."""
 
 
 class Connection(AsyncConsumer):
@@ -71,9 +68,7 @@ class Connection(AsyncConsumer):
         self._caller: Caller | None = None
         self._is_open = False
         self._resync_from: int | None = None
-        self._commands: asyncio.Queue[Callable[[], Awaitable[None]] | None] = asyncio.Queue(
-            MAX_COMMANDS_WAITING
-        )
+        self._commands = Serial()
         self._timers: list[asyncio.TimerHandle] = []
         self._bucket = TokenBucket(
             rate=settings.FRAMES_PER_SECOND, burst=settings.FRAMES_BURST, now=time.monotonic()
@@ -103,10 +98,7 @@ class Connection(AsyncConsumer):
     # --- connect
 
     async def _connect(self) -> None:
-        offered = self.scope["subprotocols"]
-        await self.send(
-            {"type": "websocket.accept", "subprotocol": SUBPROTOCOL if SUBPROTOCOL in offered else None}
-        )
+        await self.send({"type": "websocket.accept", "subprotocol": subprotocol_of(self.scope)})
         self._is_open = True
         try:
             await self._enter()
@@ -121,23 +113,16 @@ class Connection(AsyncConsumer):
             await self.say_goodbye(reconnect_after_ms=_chance.randint(*RECONNECT_WITHIN_MS))
 
     async def _enter(self) -> None:
-        headers = {name.lower(): value.decode("latin1") for name, value in self.scope["headers"]}
-        origin = headers.get(b"origin")
-        if origin is not None and origin not in settings.ALLOWED_ORIGINS:
-            raise Refused(CloseCode.NOT_ALLOWED)
-        caller = caller_from_token(_token_of(self.scope["subprotocols"], headers))
-        query = {
-            key: values[-1] for key, values in parse_qs(self.scope["query_string"].decode("latin1")).items()
-        }
-        parameters = {**query, **self.scope.get("url_route", {}).get("kwargs", {})}
+        handshake = read_handshake(self.scope)
+        caller = handshake.caller
         self._delivery.address = self.owner = caller.address
         if self._wiring.place is not None:
-            self._delivery.address = await in_database(self._wiring.place, caller, parameters)
+            self._delivery.address = await in_database(self._wiring.place, caller, handshake.parameters)
             self.owner = f"{self.address}:{caller.user_id}"
         self._caller = caller
         await self._hub.add(self)
-        self._hub.spawn(self._run_commands())
-        await self._restore(_last_seq_of(query.get("last_seq")), greet=True)
+        self._hub.spawn(self._commands.run())
+        await self._restore(handshake.last_seq, greet=True)
         self._pulse.start(time.monotonic() + _chance.random() * settings.HEARTBEAT_SECONDS)
         self._watch_token(caller)
 
@@ -228,7 +213,7 @@ class Connection(AsyncConsumer):
         is_waiting = self._resync_from is not None
         self._resync_from = min(last_seq, self._resync_from) if self._resync_from is not None else last_seq
         if not is_waiting:
-            self._enqueue(self._restore_from_resync)
+            self._commands.put(self._restore_from_resync)
 
     async def _restore_from_resync(self) -> None:
         last_seq, self._resync_from = self._resync_from, None
@@ -250,21 +235,7 @@ class Connection(AsyncConsumer):
                 log.exception("command_failed", command=type(message).__name__, user=caller.user_id)
                 await self._refuse(InternalError(), message.ref)
 
-        self._enqueue(run)
-
-    def _enqueue(self, command: Callable[[], Awaitable[None]]) -> None:
-        try:
-            self._commands.put_nowait(command)
-        except asyncio.QueueFull:
-            raise InternalError("Too many commands are waiting") from None
-
-    async def _run_commands(self) -> None:
-        """Run commands one after the other; those that came before the connection's end are still done."""
-        while (command := await self._commands.get()) is not None:
-            try:
-                await command()
-            except Exception:
-                log.exception("command_failed", connection=self.connection_id)
+        self._commands.put(run)
 
     def _hear(self) -> None:
         self._pulse.hear()
@@ -344,7 +315,7 @@ class Connection(AsyncConsumer):
 
     async def _depart(self, caller: Caller, ended_at: float) -> None:
         is_last = await self._hub.remove(self)
-        self._hub.spawn(self._commands.put(None))
+        self._hub.spawn(self._commands.end())
         end = End(
             caller=caller,
             address=self.address,
@@ -371,21 +342,3 @@ class NoSuchSocket(AsyncConsumer):
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _token_of(subprotocols: list[str], headers: Mapping[bytes, str]) -> str:
-    """Return the token of a handshake; the subprotocol wins over the header, and the URL is ignored."""
-    for subprotocol in subprotocols:
-        if subprotocol.startswith("bearer."):
-            return subprotocol.removeprefix("bearer.")
-    scheme, _, token = headers.get(b"authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
-        raise Unauthorized
-    return token.strip()
-
-
-def _last_seq_of(text: str | None) -> int | None:
-    """Return ``last_seq`` of the query; what is no number counts as a fresh connection."""
-    if text is None or not text.isascii() or not text.isdigit() or len(text) > 15:
-        return None
-    return int(text)

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from realtime.models import Event, Stream
-from realtime.protocol.messages import Identifier
+from realtime.protocol.parts import Identifier
 from realtime.transport.auth import MAX_NAME_LENGTH, Caller, clean_name, player_address
 
 RIGHT_TO_LEFT_OVERRIDE, ZERO_WIDTH_SPACE, ZERO_WIDTH_JOINER = "\u202e", "\u200b", "\u200d"

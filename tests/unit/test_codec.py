@@ -20,7 +20,6 @@ from realtime.protocol.codec import (
     encode_message,
     raw_json,
     ref_of,
-    to_builtins,
 )
 from realtime.protocol.errors import InvalidRequest, TooLarge
 from realtime.protocol.messages import (
@@ -464,15 +463,6 @@ def test_any_frame_to_a_client_is_one_json_object(kind: str, ref: str, data: obj
 
 def test_json_that_is_encoded_already_goes_into_other_json_as_it_is() -> None:
     assert encode_json([raw_json('{"b":1, "a":2}')]) == '[{"b":1, "a":2}]'
-
-
-def test_builtins_are_what_json_would_be() -> None:
-    assert to_builtins(Resync(data=ResyncData(last_seq=3))) == {
-        "type": "resync",
-        "ref": None,
-        "data": {"last_seq": 3},
-    }
-    assert to_builtins([NOON]) == ["2024-05-01T12:00:00Z"]
 
 
 def test_the_limits_are_the_promised_ones() -> None:

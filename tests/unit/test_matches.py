@@ -21,7 +21,7 @@ from matchmaking.domain.matches import (
     reason_for,
     sit_out_seconds,
 )
-from realtime.protocol.messages import MatchCancelReason
+from realtime.protocol.parts import MatchCancelReason
 
 NOON = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
 WAIT, PING, CREATE = Decision(Step.WAIT), Decision(Step.PING), Decision(Step.CREATE)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.domain.participants import ConnectionState, grace_is_over
-from realtime.protocol import messages
+from realtime.protocol import parts
 
 NOON = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
 
@@ -43,4 +43,4 @@ def test_who_has_left_never_comes_back_by_waiting(waited: int, more: int, grace:
 
 
 def test_the_states_are_those_of_the_protocol() -> None:
-    assert {state.value for state in ConnectionState} == set(get_args(messages.ConnectionState))
+    assert {state.value for state in ConnectionState} == set(get_args(parts.ConnectionState))
