@@ -1,5 +1,6 @@
 """REST: the queue, pools and matches."""
 
+from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -69,9 +70,7 @@ class MatchesView(APIView):
             raise InvalidRequest("This cursor is not one of ours", field="cursor")
         found = selectors.own_matches(caller_of(request), before=before, limit=PAGE_SIZE + 1)
         page = found[:PAGE_SIZE]
-        more = (
-            request.build_absolute_uri(f"{request.path}?cursor={page[-1].id}") if found[PAGE_SIZE:] else None
-        )
+        more = f"{settings.PUBLIC_URL}{request.path}?cursor={page[-1].id}" if found[PAGE_SIZE:] else None
         return Response({"results": [selectors.match_message(match) for match in page], "next": more})
 
 

@@ -1,6 +1,5 @@
 """Reads: tickets with their place, matches, pools, and all that a player is in."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -194,7 +193,9 @@ class PoolMessage(msgspec.Struct, frozen=True, kw_only=True):
 def pool_messages(tenant_id: str) -> list[PoolMessage]:
     """Return the tenant's active pools, in the order that staff gave them."""
     waiting = Count("tickets", filter=Q(tickets__status__in=Ticket.LIVE))
-    pools: Iterable[Any] = Pool.objects.filter(tenant_id=tenant_id, is_active=True).annotate(waiting=waiting)
+    pools: Any = Pool.objects.filter(tenant_id=tenant_id, is_active=True).annotate(waiting=waiting)
+    # Said once more: a query that groups forgets the model's own ordering.
+    pools = pools.order_by("ordering", "key")
     return [
         PoolMessage(
             pool_key=pool.key,

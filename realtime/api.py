@@ -77,7 +77,7 @@ class TokenView(APIView):
                 "sub": f"{_SITE_USER}{user.pk}",
                 "tenant_id": GUEST_TENANT,
                 "name": user.get_username(),
-                "roles": ["staff"] if getattr(user, "is_staff", False) else [],
+                "roles": _roles_of(user),
             }
         )
         return Response({"access": str(token.access_token), "refresh": str(token)})
@@ -90,20 +90,28 @@ class TokenRefreshView(APIView):
     permission_classes = (AllowAny,)
 
     def post(self, request: Request) -> Response:
-        """Return a new access token, while the site's user, if it is one, is active."""
+        """Return a new access token; a user of the site has to be active, and gets the roles of now."""
         try:
             token = RefreshToken(body_of(request, RefreshBody).refresh)  # type: ignore[arg-type]  # it takes text
         except TokenError:
             raise Unauthorized("This is not a valid refresh token") from None
+        access = token.access_token
         subject = str(token.get("sub", ""))
-        if subject.startswith(_SITE_USER) and not _is_active(subject.removeprefix(_SITE_USER)):
-            raise Unauthorized("This user is not active")
-        return Response({"access": str(token.access_token)})
+        if subject.startswith(_SITE_USER):
+            access["roles"] = _roles_of(_site_user(subject.removeprefix(_SITE_USER)))
+        return Response({"access": str(access)})
 
 
-def _is_active(primary_key: str) -> bool:
-    users = get_user_model().objects
-    return primary_key.isdigit() and users.filter(pk=int(primary_key), is_active=True).exists()
+def _site_user(primary_key: str) -> Any:
+    users = get_user_model().objects.filter(is_active=True)
+    user = users.filter(pk=int(primary_key)).first() if primary_key.isdigit() else None
+    if user is None:
+        raise Unauthorized("This user is not active")
+    return user
+
+
+def _roles_of(user: Any) -> list[str]:
+    return ["staff"] if user.is_staff else []
 
 
 class GuestView(APIView):

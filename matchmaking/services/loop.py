@@ -6,12 +6,13 @@ anywhere, any number of times, at once or never: the next call carries on. A poo
 
 import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import IntegrityError, InterfaceError, OperationalError
+from django.db import IntegrityError, InterfaceError, OperationalError, connection
 from django.db.models import Q
 from redis.exceptions import RedisError
 
@@ -39,13 +40,24 @@ Decisions = Mapping[Step, Mapping[UUID, Decision]]
 def advance() -> None:
     """Move every match that can move, then pair who is searching; pool by pool."""
     for pool_id in _pools_with_work():
-        try:
+        with _isolated(pool_id):
             _advance_pool(pool_id)
-        except (OperationalError, InterfaceError, RedisError):
-            # Not this pool's fault, and no other would fare better.
+
+
+@contextmanager
+def _isolated(pool_id: UUID | None) -> Iterator[None]:
+    """Keep what fails in a pool inside it, unless the database or Redis is gone, for every pool alike."""
+    try:
+        yield
+    except (InterfaceError, RedisError):
+        raise
+    except OperationalError:
+        # A deadlock or a time-out is one, too, and leaves the connection as it is.
+        if not connection.is_usable():
             raise
-        except Exception:
-            log.exception("pool_failed", pool=str(pool_id))
+        log.exception("pool_failed", pool=str(pool_id))
+    except Exception:
+        log.exception("pool_failed", pool=str(pool_id))
 
 
 def _pools_with_work() -> list[UUID | None]:
@@ -196,5 +208,7 @@ def tick() -> None:
     advance()
     matches.cancel_due_games(now=now)
     events.republish(now=now)
-    pairs.send_updates(now=now)
+    for pool in pairs.pools_to_tell():
+        with _isolated(pool.id):
+            pairs.send_updates(pool, now=now)
     presence.note_tick()

@@ -300,7 +300,8 @@ def _release(match: Match, failure: Failure, *, now: datetime, origin: Origin) -
     kept = [t for t in held if _keeps_place(t.user_id, failure)]
     left = [t for t in held if not _keeps_place(t.user_id, failure)]
     flagged = {t.user_id for t in kept if _is_flagged(t.user_id, failure)}
-    tickets.put_back(kept, flagged=flagged, now=now)
+    proven = {t.user_id for t in kept} - flagged if flagged else set()
+    tickets.put_back(kept, flagged=flagged, proven=proven, now=now)
     tickets.end_by_user(left, now=now)
     by_user = {t.user_id: t for t in kept}
     told = [

@@ -86,14 +86,18 @@ def _region_bits(regions: Sequence[Sequence[str]]) -> np.ndarray:
 # --- what those who wait are told
 
 
-def send_updates(*, now: datetime) -> None:
-    """Tell waiting players their place, window and estimate, pool by pool, where it is a pool's turn."""
+def pools_to_tell() -> list[Pool]:
+    """Return the pools in which somebody waits."""
     live = Ticket.objects.filter(status__in=Ticket.LIVE).values_list("pool_id", flat=True).distinct()
-    for pool in Pool.objects.filter(id__in=live):
-        if presence.take_turn(f"update:{pool.id}", seconds=settings.QUEUE_UPDATE_SECONDS):
-            told = _updates(pool, now=now)
-            publish(told)
-            _slow_down(pool, len(told))
+    return list(Pool.objects.filter(id__in=live))
+
+
+def send_updates(pool: Pool, *, now: datetime) -> None:
+    """Tell a pool's waiting players their place, window and estimate, where it is the pool's turn."""
+    if presence.take_turn(f"update:{pool.id}", seconds=settings.QUEUE_UPDATE_SECONDS):
+        told = _updates(pool, now=now)
+        publish(told)
+        _slow_down(pool, len(told))
 
 
 def _slow_down(pool: Pool, waiting: int) -> None:

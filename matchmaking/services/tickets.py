@@ -171,12 +171,17 @@ def set_matched(ticket_ids: Collection[UUID], *, now: datetime) -> None:
     )
 
 
-def put_back(tickets: Sequence[Ticket], *, flagged: Collection[str], now: datetime) -> None:
+def put_back(
+    tickets: Sequence[Ticket], *, flagged: Collection[str], proven: Collection[str], now: datetime
+) -> None:
     """Let locked tickets search again, where they were: ``queued_at`` never changes.
 
-    The users in ``flagged`` count as unreachable until heard from, and sit out longer each time in a row.
+    The users in ``flagged`` count as unreachable until heard from, and sit out longer each time in a row;
+    those in ``proven`` have answered, which ends their row.
     """
     for ticket in tickets:
+        if ticket.user_id in proven:
+            ticket.failures = 0
         ticket.status = Ticket.Status.SEARCHING
         ticket.match = None
         if ticket.user_id in flagged:
@@ -217,9 +222,8 @@ def note_gone(caller: Caller, *, at: datetime) -> None:
         tenant_id=caller.tenant_id,
         user_id=caller.user_id,
         status__in=Ticket.LIVE,
-        unreachable_since=None,
         queued_at__lte=at,
-    ).update(unreachable_since=at)
+    ).exclude(unreachable_since__gte=at).update(unreachable_since=at)
 
 
 def clear_flags(*, now: datetime) -> int:

@@ -15,6 +15,7 @@ MAX_FRAME_BYTES = 16 * 1024
 MAX_BODY_BYTES = 64 * 1024
 MAX_METADATA_BYTES = 2 * 1024
 MAX_DEPTH = 32
+MIN_NUMBER, MAX_NUMBER = 1e-18, 10**18
 
 T = TypeVar("T")
 
@@ -63,12 +64,11 @@ def _invalid(text: str) -> InvalidRequest:
 
 
 def _check_values(value: object, depth: int = 0) -> None:
-    """Refuse what JSON allows and the database does not: NUL characters and endless nesting.
-
-    Numbers need no look: the decoder refuses infinite ones.
-    """
+    """Refuse what JSON allows and the database does not take, or makes hundreds of digits of."""
     if depth > MAX_DEPTH:
         raise RecursionError
+    if isinstance(value, int | float) and value and not MIN_NUMBER <= abs(value) <= MAX_NUMBER:
+        raise InvalidRequest("Numbers are 0, or between 1e-18 and 1e18", field="body")
     if isinstance(value, str) and "\x00" in value:
         raise InvalidRequest("NUL characters are not allowed", field="body")
     for item in _parts_of(value):

@@ -21,10 +21,6 @@ _REFUSAL = encode_json(
 ).encode()
 
 
-class _TooLargeError(Exception):
-    """The body went past the limit while it was read."""
-
-
 class BodyLimit:
     """Answers 413 to HTTP requests with a body of more than ``MAX_BODY_BYTES``."""
 
@@ -42,19 +38,17 @@ class BodyLimit:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > MAX_BODY_BYTES:
-                raise _TooLargeError
-            return message
+            # The application cleans up behind a client that has gone.
+            return message if read <= MAX_BODY_BYTES else {"type": "http.disconnect"}
 
-        try:
-            await self._application(scope, limited, send)
-        except _TooLargeError:
+        await self._application(scope, limited, send)
+        if read > MAX_BODY_BYTES:
             await _refuse(send)
 
 
 def _declared_length(headers: Mapping[bytes, bytes]) -> int:
     length = headers.get(b"content-length", b"")
-    return int(length) if length.isdigit() else 0
+    return int(length) if length.isdigit() and len(length) < 20 else 0
 
 
 async def _refuse(send: Send) -> None:

@@ -43,6 +43,10 @@ def nested(depth: int) -> bytes:
         b'{"pool_key":"duel","metadata":{"n":Infinity}}',
         b'{"pool_key":"duel","metadata":{"n":1e400}}',
         b'{"pool_key":"duel","metadata":{"n":' + b"9" * 5000 + b"}}",
+        # jsonb would write hundreds of digits for each of these.
+        b'{"pool_key":"duel","metadata":{"n":' + b"9" * 30 + b"}}",
+        b'{"pool_key":"duel","metadata":{"n":1e300}}',
+        b'{"pool_key":"duel","metadata":{"n":-1e-300}}',
         b'{"pool_key":"duel","latencies":{"eu":1e400}}',
         b'{"pool_key":"duel","latencies":{"eu":' + b"9" * 5000 + b"}}",
         b"\xef\xbb\xbf{}",
@@ -81,8 +85,7 @@ def test_a_body_that_is_not_what_it_should_be_is_400(duel: Pool, body: bytes) ->
 @pytest.mark.parametrize(
     "metadata",
     [
-        b'{"n":1e308,"m":-1e-308,"z":-0.0}',
-        b'{"n":' + b"9" * 1000 + b"}",
+        b'{"n":1e18,"m":-1e-18,"z":-0.0}',
         b'{"s":"\\ud83d\\ude00 \\ufffe \\u2028"}',
         b'{"":{"":[[],{},null,true]}}',
         b'{"a":1,"a":2}',
