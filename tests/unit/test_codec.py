@@ -77,7 +77,7 @@ FRAMES: list[tuple[dict[str, Any], ClientMessage]] = [
                 "regions": ["eu", "us-east_1.a"],
                 "latencies": {"eu": 20, "us-east_1.a": 100_000},
                 "party_id": "party",
-                "metadata": {"any": ["JSON", {"at": 1.5}, None, True, 10**30]},
+                "metadata": {"any": ["JSON", {"at": 1.5}, None, True, 10**18]},
             },
         },
         JoinQueue(
@@ -87,7 +87,7 @@ FRAMES: list[tuple[dict[str, Any], ClientMessage]] = [
                 regions=["eu", "us-east_1.a"],
                 latencies={"eu": 20, "us-east_1.a": 100_000},
                 party_id="party",
-                metadata={"any": ["JSON", {"at": 1.5}, None, True, 10**30]},
+                metadata={"any": ["JSON", {"at": 1.5}, None, True, 10**18]},
             ),
         ),
     ),
@@ -260,7 +260,7 @@ def test_a_ref_nested_without_end_is_none(levels: int) -> None:
     assert ref_of('{"ref":' + "[" * levels + "]" * levels + "}") is None
 
 
-@pytest.mark.parametrize("number", ["1e400", "-1e400", "1" * 5000, "-" + "1" * 5000, "1" * 5000 + ".5"])
+@pytest.mark.parametrize("number", ["1e400", "1e19", "-1e-19", "-1e400", "1" * 5000, "-" + "1" * 5000, "1" * 5000 + ".5"])
 def test_a_number_past_all_bounds_is_refused(number: str) -> None:
     assert "out of range" in refusal_of(join(f'{{"a":{number}}}')).detail
     assert "out of range" in refusal_of(f'{{"type":"resync","data":{{"last_seq":{number}}}}}').detail
