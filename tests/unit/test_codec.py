@@ -260,7 +260,7 @@ def test_a_ref_nested_without_end_is_none(levels: int) -> None:
     assert ref_of('{"ref":' + "[" * levels + "]" * levels + "}") is None
 
 
-@pytest.mark.parametrize("number", ["1e400", "1e19", "-1e-19", "-1e400", "1" * 5000, "-" + "1" * 5000, "1" * 5000 + ".5"])
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "1" * 5000, "-" + "1" * 5000, "1" * 5000 + ".5"])
 def test_a_number_past_all_bounds_is_refused(number: str) -> None:
     assert "out of range" in refusal_of(join(f'{{"a":{number}}}')).detail
     assert "out of range" in refusal_of(f'{{"type":"resync","data":{{"last_seq":{number}}}}}').detail
@@ -472,3 +472,8 @@ def test_the_limits_are_the_promised_ones() -> None:
         2048,
         32,
     )
+
+
+@pytest.mark.parametrize("number", ["1e19", "-1e19", "1e-19", "-1e-19", "1" * 20])
+def test_a_number_that_takes_hundreds_of_digits_to_keep_is_refused(number: str) -> None:
+    assert "between 1e-18 and 1e18" in refusal_of(join(f'{{"a":{number}}}')).detail
