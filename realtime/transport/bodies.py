@@ -1,4 +1,7 @@
-"""A wall before HTTP: a body that is too large is refused, before it is read where it says how long it is."""
+"""A wall before HTTP under any ASGI server: a body that is too large is not read to its end.
+
+Our own server refuses it earlier, see `realtime.transport.requests`.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -9,7 +12,7 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
-_REFUSAL = encode_json(
+REFUSAL = encode_json(
     {
         "type": "about:blank",
         "title": "The request is too large",
@@ -54,8 +57,8 @@ def _declared_length(headers: Mapping[bytes, bytes]) -> int:
 async def _refuse(send: Send) -> None:
     headers = [
         (b"content-type", b"application/problem+json"),
-        (b"content-length", str(len(_REFUSAL)).encode()),
+        (b"content-length", str(len(REFUSAL)).encode()),
         (b"connection", b"close"),
     ]
     await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": _REFUSAL})
+    await send({"type": "http.response.body", "body": REFUSAL})

@@ -202,7 +202,7 @@ class Hub:
                 kept = await self._presence.refresh({address: now - at for address, at in heard.items()})
                 if not kept or self._presence_lost:
                     await self._presence.restore((s.owner, s.connection_id) for s in self._all_sockets())
-                    await self._catch_up()
+                    self.spawn(self._catch_up())
                 self._presence_lost = False
                 if self._answers:
                     await self._write_answers()

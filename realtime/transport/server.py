@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import structlog
+from autobahn.websocket.types import ConnectionDeny
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
 from django.conf import settings
@@ -18,6 +19,8 @@ from twisted.internet.tcp import Port
 from realtime.protocol.codec import MAX_FRAME_BYTES
 from realtime.protocol.errors import CloseCode
 from realtime.transport.hub import close_hub
+from realtime.transport.requests import BoundedRequest
+from realtime.transport.throttle import TokenBucket
 
 log = structlog.get_logger(__name__)
 
@@ -34,10 +37,28 @@ class PlayerProtocol(WebSocketProtocol):
 
     maxMessagePayloadSize: int  # noqa: N815 - autobahn's name
     _full_since: float | None = None
+    _pings: TokenBucket
+
+    def onConnect(self, request: Any) -> Any:  # noqa: N802 - autobahn's name
+        """Refuse a handshake whose headers are no text, without a word of what went wrong inside."""
+        try:
+            return super().onConnect(request)
+        except UnicodeDecodeError:
+            raise ConnectionDeny(400, "Bad request") from None
+
+    def onPing(self, payload: bytes) -> None:  # noqa: N802 - autobahn's name
+        """Answer the client's own protocol pings, as many as it may send frames."""
+        if self._pings.take(time.monotonic()):
+            super().onPing(payload)
+        else:
+            self.sendClose(code=int(CloseCode.TOO_MANY_FRAMES))
 
     def onOpen(self) -> None:  # noqa: N802 - autobahn's name
         """Ask the transport to say when its buffer is full and when it is empty again."""
         super().onOpen()
+        self._pings = TokenBucket(
+            rate=settings.FRAMES_PER_SECOND, burst=settings.FRAMES_BURST, now=time.monotonic()
+        )
         # The kernel would take megabytes for each client that does not read.
         self.transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         # Until the handshake the HTTP channel was registered here.
@@ -94,13 +115,21 @@ class GracefulServer(Server):
             websocket_max_message_size=MAX_FRAME_BYTES,
             websocket_max_frame_size=MAX_FRAME_BYTES,
             server_name="matchmaking",
-            ready_callable=self._set_socket_options,
+            ready_callable=self._set_limits,
         )
         self.failure = ""
         self._ports: list[Port] = []
 
-    def _set_socket_options(self) -> None:
+    def _set_limits(self) -> None:
         self.ws_factory.protocol = PlayerProtocol
+        build = self.http_factory.buildProtocol
+
+        def build_bounded(address: Any) -> Any:
+            protocol = build(address)
+            protocol.requestFactory = BoundedRequest
+            return protocol
+
+        self.http_factory.buildProtocol = build_bounded
         # With failByDrop autobahn cuts the connection instead of saying 1009.
         self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=CLOSE_SECONDS)
 
