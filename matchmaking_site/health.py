@@ -5,6 +5,8 @@ from collections.abc import Callable
 import structlog
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 from redis.exceptions import RedisError
 
 from realtime.transport import presence
@@ -12,11 +14,15 @@ from realtime.transport import presence
 log = structlog.get_logger(__name__)
 
 
+@csrf_exempt
+@require_safe
 def live(_request: HttpRequest) -> JsonResponse:
     """Answer 200 while the process answers at all."""
     return JsonResponse({"status": "ok"})
 
 
+@csrf_exempt
+@require_safe
 def ready(_request: HttpRequest) -> JsonResponse:
     """Answer 200 when database, Redis and matching loop are well, else 503 with the failing parts named."""
     failing = [name for name, is_well in _PARTS if not is_well()]

@@ -50,6 +50,8 @@ def logging_config(level: str, log_format: str) -> None:
                 "celery.worker.strategy": {"level": "WARNING"},
                 "celery.beat": {"level": "WARNING"},
                 "django.request": {"level": "ERROR"},
+                # Anybody can send a wrong Host, and each would leave a traceback.
+                "django.security.DisallowedHost": {"level": "CRITICAL"},
                 # It asks workers that are still starting.
                 "flower.inspector": {"level": "ERROR"},
             },

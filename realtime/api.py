@@ -93,9 +93,9 @@ class TokenRefreshView(APIView):
         """Return a new access token; a user of the site has to be active, and gets the roles of now."""
         try:
             token = RefreshToken(body_of(request, RefreshBody).refresh)  # type: ignore[arg-type]  # it takes text
-        except TokenError:
+            access = token.access_token
+        except (TokenError, ValueError, OverflowError):
             raise Unauthorized("This is not a valid refresh token") from None
-        access = token.access_token
         subject = str(token.get("sub", ""))
         if subject.startswith(_SITE_USER):
             access["roles"] = _roles_of(_site_user(subject.removeprefix(_SITE_USER)))
@@ -103,8 +103,9 @@ class TokenRefreshView(APIView):
 
 
 def _site_user(primary_key: str) -> Any:
+    is_number = primary_key.isascii() and primary_key.isdecimal() and len(primary_key) < 10
     users = get_user_model().objects.filter(is_active=True)
-    user = users.filter(pk=int(primary_key)).first() if primary_key.isdigit() else None
+    user = users.filter(pk=int(primary_key)).first() if is_number else None
     if user is None:
         raise Unauthorized("This user is not active")
     return user

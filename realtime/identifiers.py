@@ -13,6 +13,7 @@ def new_id() -> UUID:
 def parse_id(text: str) -> UUID | None:
     """Return the id that ``text`` spells, or None: a malformed id is no different from an unknown one."""
     try:
-        return UUID(text)
+        parsed = UUID(text)
     except ValueError:
         return None
+    return parsed if str(parsed) == text.lower() else None

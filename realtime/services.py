@@ -25,10 +25,13 @@ from realtime.protocol.messages import (
     ParticipantTemporarilyDisconnected,
     ServerMessage,
 )
+from realtime.transport import presence
 from realtime.transport.events import Outgoing, emit
 from realtime.transport.push import Push, publish
 
 log = structlog.get_logger(__name__)
+
+UNHELD_SECONDS = 2
 
 LeftReason = Literal["left", "grace_expired"]
 
@@ -48,6 +51,11 @@ class NewSession:
 def session_address(session_id: UUID) -> str:
     """Return where a session's events go."""
     return f"session:{session_id}"
+
+
+def participant_owner(session_id: UUID, user_id: str) -> str:
+    """Return by what name a participant's presence is kept."""
+    return f"{session_address(session_id)}:{user_id}"
 
 
 def create_sessions(sessions: Iterable[NewSession], *, now: datetime) -> dict[UUID, UUID]:
@@ -177,6 +185,22 @@ def _expire_in(session_id: UUID, *, now: datetime) -> int:
         if gone and session.finished_at is None:
             _end_duel(session, gone, reason="grace_expired", now=now)
         return len(gone)
+
+
+def drop_unheld(*, now: datetime) -> int:
+    """Let those drop whose connection no living web process holds, though nobody said so; return how many.
+
+    A killed process says nothing, and one that could not reach the database was not heard.
+    """
+    connected = Participant.objects.filter(
+        connection_state=ConnectionState.CONNECTED, session__finished_at=None
+    ).only("session_id", "user_id", "connection_id")
+    held = {(participant_owner(p.session_id, p.user_id), p.connection_id): p for p in connected}
+    unheld = presence.gone(list(held), seconds=UNHELD_SECONDS)
+    for key in unheld:
+        who = held[key]
+        drop(who.session_id, who.user_id, connection_id=who.connection_id, is_last=True, now=now)
+    return len(unheld)
 
 
 def _locked_participant(session_id: UUID, user_id: str) -> Participant | None:

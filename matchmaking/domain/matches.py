@@ -64,7 +64,8 @@ class MatchView:
     """What is known of one match in flight.
 
     Players answer until ``deadline``; at ``retry_at`` a step is taken again, if at all; a stage that no
-    worker took up before ``lease_until`` is nobody's fault.
+    worker took up before ``lease_until`` is nobody's fault. ``are_answers_kept`` is False where answers given
+    since the stage began may have been lost; then silence is nobody's fault, either.
     """
 
     stage: Stage
@@ -72,6 +73,7 @@ class MatchView:
     lease_until: datetime
     retry_at: datetime | None
     players: Sequence[PlayerView]
+    are_answers_kept: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,8 @@ def _when_all(
     if not missing:
         return Decision(then)
     if now >= match.deadline:
+        if not match.are_answers_kept:
+            return Decision(Step.ROLL_BACK, Cause.INTERNAL_ERROR)
         return Decision(Step.ROLL_BACK, otherwise, missing)
     if match.retry_at is not None and now >= match.retry_at:
         return Decision(Step.RESEND)

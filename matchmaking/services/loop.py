@@ -7,7 +7,7 @@ anywhere, any number of times, at once or never: the next call carries on. A poo
 import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -90,7 +90,9 @@ def _decide_all(pool_id: UUID | None) -> list[tuple[UUID, Decision]]:
     now = database_now()
     keys = [key for match in in_flight for player in match.players.all() for key in _keys(match, player)]
     answers = presence.answered_at(keys, now=now)
-    return [(match.id, decide(_view(match, answers), now)) for match in in_flight]
+    # Asked after the answers: what is lost in between is not taken for silence.
+    kept_since = presence.remembers_since(now=now)
+    return [(match.id, decide(_view(match, answers, kept_since), now)) for match in in_flight]
 
 
 def _keys(match: Match, player: MatchPlayer) -> Iterator[tuple[str, str]]:
@@ -102,7 +104,7 @@ def _keys(match: Match, player: MatchPlayer) -> Iterator[tuple[str, str]]:
         yield address, str(player.found_event_id)
 
 
-def _view(match: Match, answers: Answers) -> MatchView:
+def _view(match: Match, answers: Answers, kept_since: datetime) -> MatchView:
     stage = Stage(match.stage)
     players = []
     for player in match.players.all():
@@ -120,7 +122,12 @@ def _view(match: Match, answers: Answers) -> MatchView:
         lease_until=match.lease_until,
         retry_at=match.retry_at,
         players=players,
+        are_answers_kept=kept_since <= match.deadline - timedelta(seconds=_answer_seconds(stage)),
     )
+
+
+def _answer_seconds(stage: Stage) -> float:
+    return settings.HEALTH_CHECK_SECONDS if stage is Stage.VERIFYING else settings.ACK_SECONDS
 
 
 def _batches(decisions: Sequence[tuple[UUID, Decision]]) -> Iterator[Decisions]:

@@ -240,7 +240,8 @@ def clear_flags(*, now: datetime) -> int:
         for ticket_id, (address, since) in flagged.items()
         if since is not None and address in heard and heard[address] > since
     ]
-    return Ticket.objects.filter(id__in=back).update(unreachable_since=None) if back else 0
+    # A flag that was set meanwhile stays.
+    return Ticket.objects.filter(id__in=back, unreachable_since__lte=now).update(unreachable_since=None)
 
 
 def _log(event: str, ticket: Ticket, **values: object) -> None:

@@ -5,6 +5,7 @@ delays no pong.
 """
 
 import asyncio
+import math
 import random
 import time
 from datetime import UTC, datetime
@@ -51,6 +52,7 @@ log = structlog.get_logger(__name__)
 _chance = random.SystemRandom()
 
 TOKEN_WARNING_SECONDS = 60
+RESYNC_SECONDS = 1
 
 
 class Connection(AsyncConsumer):
@@ -67,7 +69,9 @@ class Connection(AsyncConsumer):
         self._wiring = wiring
         self._caller: Caller | None = None
         self._is_open = False
+        self._has_departed = False
         self._resync_from: int | None = None
+        self._restored_at = -math.inf
         self._commands = Serial()
         self._timers: list[asyncio.TimerHandle] = []
         self._bucket = TokenBucket(
@@ -130,6 +134,7 @@ class Connection(AsyncConsumer):
         """Send the state as of one number, what is owed, and then what was pushed meanwhile."""
         async with self._delivery.holding():
             await self._send_state(last_seq, greet=greet)
+        self._restored_at = time.monotonic()
 
     async def _send_state(self, last_seq: int | None, *, greet: bool) -> None:
         caller = self._signed_in()
@@ -213,9 +218,11 @@ class Connection(AsyncConsumer):
         is_waiting = self._resync_from is not None
         self._resync_from = min(last_seq, self._resync_from) if self._resync_from is not None else last_seq
         if not is_waiting:
-            self._commands.put(self._restore_from_resync)
+            self._hub.spawn(self._restore_from_resync())
 
     async def _restore_from_resync(self) -> None:
+        """Restore, at most once in a second: the state costs more than the asking."""
+        await asyncio.sleep(max(self._restored_at + RESYNC_SECONDS - time.monotonic(), 0))
         last_seq, self._resync_from = self._resync_from, None
         await self._restore(last_seq)
 
@@ -234,6 +241,9 @@ class Connection(AsyncConsumer):
             except Exception:
                 log.exception("command_failed", command=type(message).__name__, user=caller.user_id)
                 await self._refuse(InternalError(), message.ref)
+            if self._has_departed:
+                # What was just done does not know yet that nobody is there any more.
+                await self._depart(caller, time.monotonic())
 
         self._commands.put(run)
 
@@ -310,12 +320,13 @@ class Connection(AsyncConsumer):
         for timer in self._timers:
             timer.cancel()
         if self._caller is not None:
+            self._has_departed = True
+            self._hub.spawn(self._commands.end())
             await self._depart(self._caller, ended_at)
         raise StopConsumer
 
     async def _depart(self, caller: Caller, ended_at: float) -> None:
         is_last = await self._hub.remove(self)
-        self._hub.spawn(self._commands.end())
         end = End(
             caller=caller,
             address=self.address,

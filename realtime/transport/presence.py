@@ -10,13 +10,14 @@ compared.
     mm:process:<id>               exists while that web process lives; it is refreshed every second
     mm:connections:<address>      hash, connection id → process id
     mm:heard                      sorted set, address → when it was last heard from, in ms
+    mm:epoch                      since when Redis has kept what it was told
+    mm:absent:<owner>:<conn.>     exists since a connection was first found to be in no living process
     mm:answer:<address>:<token>   when that user answered a ping or acknowledged an event, in ms
 """
 
 import functools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import cast
 
 import redis
 from django.conf import settings
@@ -29,6 +30,8 @@ CONNECTIONS_TTL_SECONDS = 300
 HEARD_TTL_SECONDS = 3600
 
 _HEARD = "mm:heard"
+_EPOCH = "mm:epoch"
+_ABSENT_TTL_SECONDS = 60
 
 
 def _process_key(process_id: str) -> str:
@@ -93,11 +96,47 @@ def _at(time: tuple[int, int], milliseconds: int, now: datetime) -> datetime:
     return now - timedelta(milliseconds=_milliseconds(time) - milliseconds)
 
 
+def remembers_since(*, now: datetime) -> datetime:
+    """Return since when Redis has kept what it was told, by the clock of ``now``; a flush begins it anew."""
+    pipeline = _client().pipeline(transaction=False)
+    time = _client().time()
+    pipeline.set(_EPOCH, _milliseconds(time), nx=True)
+    pipeline.get(_EPOCH)
+    _, since = pipeline.execute()
+    return _at(time, int(since), now)
+
+
+def gone(connections: Sequence[tuple[str, str]], *, seconds: float) -> list[tuple[str, str]]:
+    """Return those ``(owner, connection id)`` that no living process has held for so long.
+
+    Not at once: after Redis has lost everything, web processes take a moment to tell it again.
+    """
+    connected = _connected([owner for owner, _ in connections])
+    absent = [each for each in connections if each[0] not in connected]
+    pipeline = _client().pipeline(transaction=False)
+    for owner, connection_id in absent:
+        pipeline.set(f"mm:absent:{owner}:{connection_id}", "", ex=_ABSENT_TTL_SECONDS, nx=True)
+        pipeline.ttl(f"mm:absent:{owner}:{connection_id}")
+    left = pipeline.execute()[1::2]
+    return [each for each, ttl in zip(absent, left, strict=True) if _ABSENT_TTL_SECONDS - ttl >= seconds]
+
+
 def is_connected(address: str) -> bool:
     """Return whether a living web process holds a connection of ``address``."""
-    connections = cast("dict[str, str]", _client().hgetall(_connections_key(address)))
-    processes = set(connections.values())
-    return bool(processes) and bool(_client().exists(*map(_process_key, processes)))
+    return address in _connected([address])
+
+
+def _connected(owners: Sequence[str]) -> set[str]:
+    """Return those owners of whom a living web process holds a connection."""
+    pipeline = _client().pipeline(transaction=False)
+    for owner in owners:
+        pipeline.hvals(_connections_key(owner))
+    processes_of = {owner: set(values) for owner, values in zip(owners, pipeline.execute(), strict=True)}
+    processes = sorted(set().union(*processes_of.values()))
+    for process in processes:
+        pipeline.exists(_process_key(process))
+    is_alive = dict(zip(processes, pipeline.execute(), strict=True))
+    return {owner for owner, of_owner in processes_of.items() if any(is_alive[p] for p in of_owner)}
 
 
 def take_turn(name: str, *, seconds: float) -> bool:

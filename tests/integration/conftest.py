@@ -22,7 +22,9 @@ def valkey() -> Iterator[redis.Redis]:
 
 @pytest.fixture(autouse=True)
 def _clean_valkey(valkey: redis.Redis) -> None:
+    """Forget what other tests left, as a Valkey that has been up for long."""
     valkey.flushall()
+    valkey.set("mm:epoch", 0)
 
 
 @pytest.fixture(autouse=True)

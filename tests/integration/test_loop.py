@@ -173,6 +173,23 @@ def test_the_answer_to_another_ping_or_of_another_player_does_not_count(ann: Tic
 # --- a ping unanswered
 
 
+@pytest.mark.parametrize("stage", ["verifying", "notifying"])
+def test_silence_after_valkey_has_lost_its_data_is_nobodys_fault(
+    ann: Ticket, bob: Ticket, valkey: redis.Redis, stage: str
+) -> None:
+    match = reserved_match("ann", "bob") if stage == "verifying" else notified_match("ann", "bob")
+    valkey.flushall()
+    loop.advance()
+    let_pass(match, settings.HEALTH_CHECK_SECONDS)
+    loop.advance()
+    match.refresh_from_db()
+    assert (match.status, match.cancel_reason) == ("CANCELLED", "internal_error")
+    for before in (ann, bob):
+        after = fresh(before)
+        assert (after.queued_at, after.unreachable_since, after.failures) == (before.queued_at, None, 0)
+        assert after.match_id not in {None, match.id}, "they are tried again at once"
+
+
 def test_when_nobody_answers_both_keep_their_place_and_neither_is_reserved_until_heard_from(
     ann: Ticket, bob: Ticket
 ) -> None:

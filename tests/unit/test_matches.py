@@ -309,3 +309,17 @@ def test_only_those_who_did_not_answer_or_acknowledge_count_as_unreachable(cause
 )
 def test_a_player_sits_out_longer_with_every_failure_but_the_first(failures: int, seconds: float) -> None:
     assert sit_out_seconds(failures) == seconds
+
+
+@pytest.mark.parametrize("stage", [Stage.VERIFYING, Stage.NOTIFYING])
+def test_silence_is_nobodys_fault_where_answers_may_have_been_lost(stage: Stage) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    view = MatchView(
+        stage=stage,
+        deadline=now,
+        lease_until=now + timedelta(seconds=15),
+        retry_at=None,
+        players=[PlayerView("ann", None, None), PlayerView("bob", now, now)],
+        are_answers_kept=False,
+    )
+    assert decide(view, now) == Decision(Step.ROLL_BACK, Cause.INTERNAL_ERROR)
