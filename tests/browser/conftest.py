@@ -9,10 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.acceptance.conftest import stack
 from tests.acceptance.stacks import Stack
-
-__all__ = ["stack"]
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -27,6 +24,15 @@ FLAGS = (
 
 OpenWindow = Callable[..., Page]
 Picture = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The real processes, with a grace period that a test can wait for."""
+    running = Stack(tmp_path_factory.mktemp("stack"), {"GRACE_SECONDS": "10"})
+    running.start()
+    yield running
+    running.stop()
 
 
 @pytest.fixture(scope="module")
