@@ -5,10 +5,11 @@ from typing import ClassVar
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from matchmaking.models import Match, MatchPlayer, Pool, Rating, Ticket
+from realtime.admin import ReadOnlyAdmin, ReadOnlyInline
 
 _TICKET_COLORS = {
     "SEARCHING": "info",
@@ -24,22 +25,6 @@ _MATCH_COLORS = {
     "FINISHED": "info",
     "CANCELLED": "danger",
 }
-
-
-class ReadOnlyAdmin(ModelAdmin):
-    """What the service writes is looked at here, and changed by services alone."""
-
-    def has_add_permission(self, _request: HttpRequest, _obj: object = None) -> bool:
-        """Nobody adds rows by hand."""
-        return False
-
-    def has_change_permission(self, _request: HttpRequest, _obj: object = None) -> bool:
-        """Nobody changes rows by hand."""
-        return False
-
-    def has_delete_permission(self, _request: HttpRequest, _obj: object = None) -> bool:
-        """Nobody deletes rows by hand."""
-        return False
 
 
 @admin.register(Pool)
@@ -116,18 +101,12 @@ class TicketAdmin(ReadOnlyAdmin):
         return ticket.status
 
 
-class PlayersInline(TabularInline):
+class PlayersInline(ReadOnlyInline):
     """The players of a match."""
 
     model = MatchPlayer
     fields: ClassVar = ("user_id", "display_name", "rating", "color", "team", "ticket_id")
     readonly_fields = fields
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, _request: HttpRequest, _obj: object = None) -> bool:
-        """Nobody adds players by hand."""
-        return False
 
 
 @admin.register(Match)

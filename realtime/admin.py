@@ -12,7 +12,34 @@ from realtime.models import GameSession, Participant
 _COLORS = {"lobby": "success", "finished": "info"}
 
 
-class ParticipantsInline(TabularInline):
+class ReadOnlyAdmin(ModelAdmin):
+    """What the service writes is looked at here, and changed by services alone."""
+
+    def has_add_permission(self, _request: HttpRequest, _obj: object = None) -> bool:
+        """Nobody adds rows by hand."""
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: object = None) -> bool:
+        """Nobody changes rows by hand."""
+        return False
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: object = None) -> bool:
+        """Nobody deletes rows by hand."""
+        return False
+
+
+class ReadOnlyInline(TabularInline):
+    """Rows that belong to one, to look at."""
+
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, _request: HttpRequest, _obj: object = None) -> bool:
+        """Nobody adds rows by hand."""
+        return False
+
+
+class ParticipantsInline(ReadOnlyInline):
     """The participants of a session."""
 
     model = Participant
@@ -26,16 +53,10 @@ class ParticipantsInline(TabularInline):
         "left_reason",
     )
     readonly_fields = fields
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, _request: HttpRequest, _obj: object = None) -> bool:
-        """Nobody adds participants by hand."""
-        return False
 
 
 @admin.register(GameSession)
-class GameSessionAdmin(ModelAdmin):
+class GameSessionAdmin(ReadOnlyAdmin):
     """Sessions, running and finished."""
 
     list_display = ("id", "tenant_id", "show_phase", "match_id", "started_at", "finished_at")
@@ -45,18 +66,6 @@ class GameSessionAdmin(ModelAdmin):
     date_hierarchy = "created_at"
     show_full_result_count = False
     inlines = (ParticipantsInline,)
-
-    def has_add_permission(self, _request: HttpRequest, _obj: object = None) -> bool:
-        """Nobody adds sessions by hand."""
-        return False
-
-    def has_change_permission(self, _request: HttpRequest, _obj: object = None) -> bool:
-        """Nobody changes sessions by hand."""
-        return False
-
-    def has_delete_permission(self, _request: HttpRequest, _obj: object = None) -> bool:
-        """Nobody deletes sessions by hand."""
-        return False
 
     @display(description="Phase", ordering="phase", label=_COLORS)
     def show_phase(self, session: GameSession) -> str:

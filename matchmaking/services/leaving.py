@@ -6,8 +6,8 @@ from matchmaking import selectors
 from matchmaking.domain.errors import CannotCancel, QueueEntryNotFound
 from matchmaking.domain.matches import Cause
 from matchmaking.models import Ticket
-from matchmaking.services import matches, tickets
-from matchmaking.services.matches import Failure
+from matchmaking.services import tickets
+from matchmaking.services.rollback import Failure, roll_back
 from realtime.protocol.parts import Ticket as TicketMessage
 from realtime.transport.auth import Caller
 from realtime.transport.events import Origin
@@ -42,4 +42,4 @@ def _end(ticket: Ticket, *, origin: Origin, now: datetime) -> bool:
     if ticket.status == Ticket.Status.SEARCHING or ticket.match_id is None:
         return tickets.cancel_searching(ticket.id, reason="user_request", origin=origin, now=now)
     failure = Failure(Cause.LEFT, frozenset({ticket.user_id}))
-    return matches.roll_back(ticket.match_id, failure, now=now, origin=origin)
+    return roll_back(ticket.match_id, failure, now=now, origin=origin)

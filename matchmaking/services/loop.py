@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from matchmaking.domain.matches import Cause, Decision, MatchView, PlayerView, Stage, Step, decide
 from matchmaking.models import Match, MatchPlayer, Pool, Ticket
 from matchmaking.services import matches, pairs, tickets
-from matchmaking.services.matches import Failure
+from matchmaking.services.rollback import Failure, roll_back
 from matchmaking.wakeup import wake_in
 from realtime.transport import events, presence
 from realtime.transport.auth import player_address
@@ -153,7 +153,7 @@ def _act(batch: Decisions) -> None:
         _ping(list(batch[Step.PING]))
     for match_id, decision in batch[Step.ROLL_BACK].items():
         failure = Failure(decision.cause or Cause.INTERNAL_ERROR, decision.causers)
-        matches.roll_back(match_id, failure, now=database_now())
+        roll_back(match_id, failure, now=database_now())
 
 
 def _ping(match_ids: Collection[UUID]) -> None:

@@ -6,8 +6,7 @@ any two lines and any other carries on. Nothing here knows of queues but the tic
 
 import random
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,19 +14,17 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
-from matchmaking import selectors
-from matchmaking.domain import matches as rules
 from matchmaking.domain.matches import Cause, Stage
 from matchmaking.domain.quality import evenness
 from matchmaking.hosts import Game, GameRequest, game_host
 from matchmaking.models import Match, MatchPlayer, Pool, Ticket
 from matchmaking.services import tickets
-from matchmaking.wakeup import wake_after_commit
+from matchmaking.services.rollback import Failure, lock_in_flight, log_match, roll_back
 from realtime.identifiers import new_id
-from realtime.protocol.messages import MatchCancelled, MatchFound, MatchReady
+from realtime.protocol.messages import MatchFound, MatchReady
 from realtime.protocol.parts import Opponent
 from realtime.transport.auth import player_address
-from realtime.transport.events import NO_ORIGIN, Origin, Outgoing, emit
+from realtime.transport.events import Outgoing, emit
 
 log = structlog.get_logger(__name__)
 
@@ -36,14 +33,6 @@ TAKE_OVER_SECONDS = 0.5
 """A worker that reserved a match has pinged its players by then, or is dead."""
 
 _IN_FLIGHT = (Match.Status.PROPOSED, Match.Status.AWAITING_ACCEPTANCE)
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a match is rolled back, and the users who are the cause."""
-
-    cause: Cause
-    causers: frozenset[str] = frozenset()
 
 
 def _seconds(seconds: float) -> timedelta:
@@ -74,7 +63,7 @@ def reserve(
             {t.id: match.id for match, pair in zip(matches, chosen, strict=True) for t in pair}
         )
     for match, pair in zip(matches, chosen, strict=True):
-        _log("match_reserved", match, users=[ticket.user_id for ticket in pair])
+        log_match("match_reserved", match, users=[ticket.user_id for ticket in pair])
     return [match.id for match in matches]
 
 
@@ -166,7 +155,7 @@ def _claim_for_creation(match_ids: Collection[UUID], *, now: datetime) -> list[M
 def _notify(games: Mapping[UUID, Game], *, now: datetime) -> None:
     """Note the games and tell all players, in one transaction."""
     with transaction.atomic():
-        matches = _lock(games, stage=Stage.CREATING)
+        matches = lock_in_flight(games, stage=Stage.CREATING)
         for match in matches:
             game = games[match.id]
             match.game_id, match.session_id, match.join_url = game.game_id, game.session_id, game.join_url
@@ -229,7 +218,7 @@ def confirm(match_ids: Collection[UUID], *, now: datetime) -> list[UUID]:
     Only a match whose tickets are all still reserved for it; another one is rolled back.
     """
     with transaction.atomic():
-        matches = _lock(match_ids, stage=Stage.NOTIFYING)
+        matches = lock_in_flight(match_ids, stage=Stage.NOTIFYING)
         held = tickets.held_by([match.id for match in matches])
         whole = [match for match in matches if _is_whole(match, held.get(match.id, []))]
         tickets.set_matched([t.id for match in whole for t in held.get(match.id, [])], now=now)
@@ -239,7 +228,7 @@ def confirm(match_ids: Collection[UUID], *, now: datetime) -> list[UUID]:
         game_host().start([match.id for match in whole], now=now)
         emit([event for match in whole for event in _ready_events(match)], now=now)
     for match in whole:
-        _log("match_confirmed", match, seconds=round((now - match.created_at).total_seconds(), 3))
+        log_match("match_confirmed", match, seconds=round((now - match.created_at).total_seconds(), 3))
     confirmed = {match.id for match in whole}
     for match in matches:
         if match.id not in confirmed:
@@ -264,78 +253,6 @@ def _ready_events(match: Match) -> list[Outgoing]:
     ]
 
 
-# --- roll back
-
-
-def roll_back(match_id: UUID, failure: Failure, *, now: datetime, origin: Origin = NO_ORIGIN) -> bool:
-    """Take a match in flight back as if it had never been; return False where it is in flight no more.
-
-    Healthy players search again at their exact place. ``origin`` is the command of a player who left.
-    """
-    with transaction.atomic():
-        locked = _lock([match_id])
-        if not locked:
-            return False
-        match = locked[0]
-        may_have_game = match.stage in {Stage.CREATING, Stage.NOTIFYING}
-        stage, match.stage, match.status = match.stage, Stage.DONE, Match.Status.CANCELLED
-        match.cancel_reason, match.game_cancel_due, match.finished_at = failure.cause, may_have_game, now
-        match.save(update_fields=["stage", "status", "cancel_reason", "game_cancel_due", "finished_at"])
-        match.players.update(is_live=False)
-        emit(_release(match, failure, now=now, origin=origin), now=now)
-        wake_after_commit()
-    _log(
-        "match_rolled_back",
-        match,
-        cause=failure.cause.value,
-        causers=sorted(failure.causers),
-        stage=str(stage),
-    )
-    return True
-
-
-def _release(match: Match, failure: Failure, *, now: datetime, origin: Origin) -> list[Outgoing]:
-    """Give the match's tickets free; return what each player is told."""
-    held = tickets.held_by([match.id]).get(match.id, [])
-    kept = [t for t in held if _keeps_place(t.user_id, failure)]
-    left = [t for t in held if not _keeps_place(t.user_id, failure)]
-    flagged = {t.user_id for t in kept if _is_flagged(t.user_id, failure)}
-    proven = {t.user_id for t in kept} - flagged if flagged else set()
-    tickets.put_back(kept, flagged=flagged, proven=proven, now=now)
-    tickets.end_by_user(left, now=now)
-    by_user = {t.user_id: t for t in kept}
-    told = [
-        _cancelled_event(match, player, by_user.get(player.user_id), failure)
-        for player in match.players.all()
-        if player.user_id not in {t.user_id for t in left}
-    ]
-    return told + [tickets.cancelled_event(t, origin=origin) for t in left]
-
-
-def _keeps_place(user_id: str, failure: Failure) -> bool:
-    return rules.keeps_place(user_id, cause=failure.cause, causers=failure.causers)
-
-
-def _is_flagged(user_id: str, failure: Failure) -> bool:
-    return rules.is_flagged(user_id, cause=failure.cause, causers=failure.causers)
-
-
-def _cancelled_event(
-    match: Match, player: MatchPlayer, requeued: Ticket | None, failure: Failure
-) -> Outgoing:
-    reason = rules.reason_for(player.user_id, cause=failure.cause, causers=failure.causers)
-    return Outgoing(
-        address=player_address(player.tenant_id, player.user_id),
-        message=MatchCancelled(
-            match_id=str(match.id),
-            reason=reason,  # type: ignore[arg-type]  # the domain's words are the message's
-            requeued=requeued is not None,
-            queue_entry_id=str(player.ticket_id) if player.ticket_id else None,
-            position=selectors.position(requeued) if requeued else None,
-        ),
-    )
-
-
 def cancel_due_games(*, now: datetime) -> None:
     """Cancel games, by match, that a roll-back may have left at the host; asked again until it is done."""
     for match in Match.objects.filter(game_cancel_due=True)[:100]:
@@ -355,20 +272,4 @@ def finish(match_id: UUID, now: datetime) -> None:
         match.status, match.finished_at = Match.Status.FINISHED, now
         match.save(update_fields=["status", "finished_at"])
         match.players.update(is_live=False)
-    _log("match_finished", match)
-
-
-def _lock(match_ids: Iterable[UUID], *, stage: Stage | None = None) -> list[Match]:
-    """Lock and return those matches that are in flight, and at ``stage`` where one is given."""
-    found = (
-        Match.objects.select_for_update(of=("self",))
-        .filter(id__in=list(match_ids), status__in=_IN_FLIGHT)
-        .select_related("pool")
-        .prefetch_related("players")
-        .order_by("id")
-    )
-    return list(found.filter(stage=stage) if stage else found)
-
-
-def _log(event: str, match: Match, **values: object) -> None:
-    log.info(event, tenant=match.tenant_id, pool=str(match.pool_id or ""), match=str(match.id), **values)
+    log_match("match_finished", match)

@@ -287,10 +287,12 @@ class Connection(AsyncConsumer):
 
     def beat(self, now: float) -> bool:
         """Close after too many misses in a row; return whether a ping is due."""
+        if not self._is_open:
+            return False
         if self._pulse.missed(now) >= settings.MISSED_HEARTBEATS:
             self._hub.spawn(self.close(CloseCode.NO_PONG))
             return False
-        return self._is_open and self._pulse.take_due(now)
+        return self._pulse.take_due(now)
 
     async def send_heartbeat(self, newest_seq: int) -> None:
         """Ping the client, with the newest number of its stream."""

@@ -15,7 +15,7 @@ from matchmaking.domain.errors import ActiveGameExists, CannotCancel
 from matchmaking.domain.matches import Cause, Stage
 from matchmaking.models import Match, MatchPlayer, Pool, Ticket
 from matchmaking.services import leaving, loop, matches, tickets
-from matchmaking.services.matches import Failure
+from matchmaking.services.rollback import Failure, roll_back
 from realtime import services as sessions
 from realtime import tasks as session_tasks
 from realtime.models import Event, GameSession, Participant
@@ -516,14 +516,14 @@ def test_a_match_whose_ticket_was_taken_away_is_not_confirmed(ann: Ticket, bob: 
 def test_a_match_is_taken_back_once(ann: Ticket, bob: Ticket) -> None:
     match = reserved_match("ann", "bob")
     failure = Failure(Cause.INTERNAL_ERROR)
-    first, second = (matches.roll_back(match.id, failure, now=database_now()) for _ in range(2))
+    first, second = (roll_back(match.id, failure, now=database_now()) for _ in range(2))
     assert (first, second) == (True, False)
     assert cancellations("ann") == [("internal_error", True)]
 
 
 def test_a_confirmed_match_cannot_be_taken_back_or_left(ann: Ticket, bob: Ticket) -> None:
     match = confirmed_match("ann", "bob")
-    assert not matches.roll_back(match.id, Failure(Cause.INTERNAL_ERROR), now=database_now())
+    assert not roll_back(match.id, Failure(Cause.INTERNAL_ERROR), now=database_now())
     with pytest.raises(CannotCancel):
         leaving.leave(caller("ann"), str(ann.id), origin=NO_ORIGIN, now=database_now())
     match.refresh_from_db()

@@ -12,7 +12,7 @@ from matchmaking.domain.errors import ActiveGameExists, AlreadyInQueue, CannotCa
 from matchmaking.domain.matches import Cause
 from matchmaking.models import Match, MatchPlayer, Pool, Ticket
 from matchmaking.services import leaving, loop, matches, tickets
-from matchmaking.services.matches import Failure
+from matchmaking.services.rollback import Failure, roll_back
 from realtime.models import Event, GameSession
 from realtime.protocol.messages import JoinQueueData
 from realtime.transport.database import database_now
@@ -148,9 +148,7 @@ def test_a_leave_that_races_a_roll_back_ends_the_ticket_once_and_frees_the_other
         bob = queued("bob", duel)
         match = reserved_match("ann", "bob")
         failure = Failure(Cause.UNREACHABLE, frozenset({"ann"}))
-        left, _ = together(
-            partial(leave, "ann"), partial(matches.roll_back, match.id, failure, now=database_now())
-        )
+        left, _ = together(partial(leave, "ann"), partial(roll_back, match.id, failure, now=database_now()))
         assert not isinstance(left, Exception), left
         bob.refresh_from_db()
         assert bob.status == "SEARCHING"
