@@ -55,7 +55,8 @@ def usual_wait_seconds(pool_id: UUID, *, now: datetime) -> float | None:
     recent = Ticket.objects.filter(
         pool_id=pool_id, status=Ticket.Status.MATCHED, ended_at__gte=now - timedelta(seconds=RECENT_SECONDS)
     ).order_by("-ended_at")[:RECENT_TICKETS]
-    waits = [waited_seconds(ticket, now=now) for ticket in recent.only("ended_at", "queued_at")]
+    times = recent.values_list("queued_at", "ended_at")
+    waits = [(ended - queued).total_seconds() for queued, ended in times if ended is not None]
     return sum(waits) / len(waits) if waits else None
 
 
