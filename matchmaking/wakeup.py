@@ -30,7 +30,7 @@ def wake() -> None:
 
 def wake_after_commit() -> None:
     """Let the loop run once the present transaction is committed."""
-    transaction.on_commit(wake)
+    transaction.on_commit(wake, robust=True)
 
 
 def wake_in(seconds: float) -> None:

@@ -3,9 +3,7 @@
 from typing import Any, TypeVar, cast
 
 import structlog
-from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
-from redis.exceptions import RedisError
 from rest_framework import exceptions
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
@@ -23,6 +21,7 @@ from realtime.protocol.errors import (
     Unauthorized,
     Unavailable,
 )
+from realtime.transport.database import OUTAGES
 
 log = structlog.get_logger(__name__)
 
@@ -95,7 +94,7 @@ def problem(error: DomainError) -> dict[str, Any]:
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Answer a refusal as a problem; None for a bug, which Django logs whole and `server_error` answers."""
     view = context["view"]
-    if isinstance(error, OperationalError | InterfaceError | RedisError):
+    if isinstance(error, OUTAGES):
         log.error("service_unavailable", view=type(view).__name__, error=str(error))
         error = Unavailable()
     refusal = error if isinstance(error, DomainError) else _refusal_of(error)

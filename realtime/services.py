@@ -100,8 +100,8 @@ def start_sessions(match_ids: Iterable[UUID], *, now: datetime) -> None:
     """Let the players of confirmed matches in; each has the grace period to come."""
     sessions = GameSession.objects.filter(match_id__in=match_ids, started_at=None, finished_at=None)
     ids = list(sessions.values_list("id", flat=True))
-    Participant.objects.filter(session_id__in=ids).update(dropped_at=now)
     GameSession.objects.filter(id__in=ids).update(started_at=now)
+    Participant.objects.filter(session_id__in=ids).update(dropped_at=now)
 
 
 def arrive(session_id: UUID, user_id: str, *, connection_id: str, now: datetime) -> None:
@@ -229,11 +229,13 @@ def _end_duel(
     if session.match_id is not None:
         for listener in session_finished_listeners:
             listener(session.match_id, now)
-    sockets = [p.connection_id for p in gone if p.connection_id]
-    closing = [Push(address=session_address(session.id), origin=s, close=CloseCode.LEFT) for s in sockets]
+    owners = [participant_owner(session.id, p.user_id) for p in gone]
+    closing = [
+        Push(address=session_address(session.id), origin=owner, close=CloseCode.LEFT) for owner in owners
+    ]
     left: list[ServerMessage] = [ParticipantLeft(participant_id=str(p.id), reason=reason) for p in gone]
     _tell(session.id, [*left, GameOver(session_id=str(session.id), standing=[])], now=now)
-    transaction.on_commit(lambda: publish(closing))
+    transaction.on_commit(lambda: publish(closing), robust=True)
     log.info("session_finished", session=str(session.id), match=str(session.match_id), reason=reason)
 
 

@@ -6,6 +6,7 @@ Ann and Bob are the pair, Cat is the third, Dan and Eve are a second pair, and M
 import asyncio
 import functools
 import json
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -200,7 +201,8 @@ def seats(match: Match, *names: str) -> list[MatchPlayer]:
 
 
 def _answer(tokens: dict[MatchPlayer, str], seconds_ago: float) -> None:
-    answers = [(address(seat.user_id, seat.tenant_id), token, seconds_ago) for seat, token in tokens.items()]
+    at = time.monotonic() - seconds_ago
+    answers = [(address(seat.user_id, seat.tenant_id), token, at) for seat, token in tokens.items()]
     _as_web_process(lambda web: web.answer(answers))
 
 

@@ -34,7 +34,8 @@ _PAST_DEADLINE_SECONDS = 0.02
 _rng = random.SystemRandom()
 
 Answers = Mapping[tuple[str, str], datetime]
-Decisions = Mapping[Step, Mapping[UUID, Decision]]
+Decided = tuple[Decision, Stage]
+Decisions = Mapping[Step, Mapping[UUID, Decided]]
 
 
 def advance() -> None:
@@ -77,8 +78,8 @@ def _advance_pool(pool_id: UUID | None) -> None:
 # --- matches in flight
 
 
-def _decide_all(pool_id: UUID | None) -> list[tuple[UUID, Decision]]:
-    """Say what each match in flight should do now."""
+def _decide_all(pool_id: UUID | None) -> list[tuple[UUID, Decided]]:
+    """Say what each match in flight should do now, and at which stage it was seen."""
     in_flight = list(
         Match.objects.filter(Q(pool=pool_id), status__in=_IN_FLIGHT)
         .only("id", "stage", "deadline", "lease_until", "retry_at")
@@ -92,7 +93,8 @@ def _decide_all(pool_id: UUID | None) -> list[tuple[UUID, Decision]]:
     answers = presence.answered_at(keys, now=now)
     # Asked after the answers: what is lost in between is not taken for silence.
     kept_since = presence.remembers_since(now=now)
-    return [(match.id, decide(_view(match, answers, kept_since), now)) for match in in_flight]
+    views = {match.id: _view(match, answers, kept_since) for match in in_flight}
+    return [(match_id, (decide(view, now), view.stage)) for match_id, view in views.items()]
 
 
 def _keys(match: Match, player: MatchPlayer) -> Iterator[tuple[str, str]]:
@@ -130,13 +132,13 @@ def _answer_seconds(stage: Stage) -> float:
     return settings.HEALTH_CHECK_SECONDS if stage is Stage.VERIFYING else settings.ACK_SECONDS
 
 
-def _batches(decisions: Sequence[tuple[UUID, Decision]]) -> Iterator[Decisions]:
+def _batches(decisions: Sequence[tuple[UUID, Decided]]) -> Iterator[Decisions]:
     """Yield what to do, a transaction's worth at a time."""
     size = settings.MATCH_PAIRS_PER_BATCH
     for start in range(0, len(decisions), size):
-        batch: dict[Step, dict[UUID, Decision]] = {step: {} for step in Step}
-        for match_id, decision in decisions[start : start + size]:
-            batch[decision.step][match_id] = decision
+        batch: dict[Step, dict[UUID, Decided]] = {step: {} for step in Step}
+        for match_id, decided in decisions[start : start + size]:
+            batch[decided[0].step][match_id] = decided
         yield batch
 
 
@@ -151,14 +153,15 @@ def _act(batch: Decisions) -> None:
         _resend(list(batch[Step.RESEND]))
     if batch[Step.PING]:
         _ping(list(batch[Step.PING]))
-    for match_id, decision in batch[Step.ROLL_BACK].items():
-        failure = Failure(decision.cause or Cause.INTERNAL_ERROR, decision.causers)
+    for match_id, (decision, stage) in batch[Step.ROLL_BACK].items():
+        failure = Failure(decision.cause or Cause.INTERNAL_ERROR, decision.causers, stage)
         roll_back(match_id, failure, now=database_now())
 
 
 def _ping(match_ids: Collection[UUID]) -> None:
     """Ping all players at once; the clock of the check starts when the pings are on their way."""
     now = database_now()
+    presence.remembers_since(now=now)  # so that a loss of what is answered from now on is noticed
     players = MatchPlayer.objects.filter(match_id__in=match_ids)
     pings = [ping(player_address(p.tenant_id, p.user_id), nonce=p.nonce, now=now) for p in players]
     if publish(pings):
@@ -211,10 +214,15 @@ def _reserve(pool: Pool, batch: Sequence[tuple[UUID, UUID]]) -> list[UUID]:
 def tick() -> None:
     """Do all that is due: what the answers and deadlines of matches ask for, and what was left over."""
     now = database_now()
-    tickets.clear_flags(now=now)
+    presence.remembers_since(now=now)
+    with _isolated(None):
+        tickets.clear_flags(now=now)
     advance()
-    matches.cancel_due_games(now=now)
-    events.republish(now=now)
+    for match in matches.with_game_to_cancel():
+        with _isolated(match.pool_id):
+            matches.cancel_game(match, now=now)
+    with _isolated(None):
+        events.republish(now=now)
     for pool in pairs.pools_to_tell():
         with _isolated(pool.id):
             pairs.send_updates(pool, now=now)

@@ -24,6 +24,7 @@ from realtime.identifiers import new_id
 from realtime.protocol.messages import MatchFound, MatchReady
 from realtime.protocol.parts import Opponent
 from realtime.transport.auth import player_address
+from realtime.transport.database import database_now
 from realtime.transport.events import Outgoing, emit
 
 log = structlog.get_logger(__name__)
@@ -129,10 +130,12 @@ def create_games(match_ids: Collection[UUID], *, now: datetime) -> None:
         seats.setdefault(player.match_id, []).append((player.user_id, player.display_name))
     requests = [GameRequest(match.id, match.tenant_id, seats[match.id]) for match in claimed]
     games = game_host().create(requests, now=now)
-    _notify(games, now=now)
+    # The players' time begins when they are told, not when the host was asked.
+    _notify(games, now=database_now())
     for match in claimed:
         if match.id not in games:
-            roll_back(match.id, Failure(Cause.GAME_SERVICE_UNAVAILABLE), now=now)
+            failure = Failure(Cause.GAME_SERVICE_UNAVAILABLE, stage=Stage.CREATING)
+            roll_back(match.id, failure, now=database_now())
 
 
 def _claim_for_creation(match_ids: Collection[UUID], *, now: datetime) -> list[Match]:
@@ -253,11 +256,15 @@ def _ready_events(match: Match) -> list[Outgoing]:
     ]
 
 
-def cancel_due_games(*, now: datetime) -> None:
-    """Cancel games, by match, that a roll-back may have left at the host; asked again until it is done."""
-    for match in Match.objects.filter(game_cancel_due=True)[:100]:
-        game_host().cancel(match.tenant_id, match.id, now=now)
-        Match.objects.filter(id=match.id).update(game_cancel_due=False)
+def with_game_to_cancel() -> list[Match]:
+    """Return matches whose roll-back may have left a game at the host."""
+    return list(Match.objects.filter(game_cancel_due=True)[:100])
+
+
+def cancel_game(match: Match, *, now: datetime) -> None:
+    """Cancel a match's game at the host; until that is done, it is asked again."""
+    game_host().cancel(match.tenant_id, match.id, now=now)
+    Match.objects.filter(id=match.id).update(game_cancel_due=False)
 
 
 # --- the end

@@ -25,19 +25,23 @@ _IN_FLIGHT = (Match.Status.PROPOSED, Match.Status.AWAITING_ACCEPTANCE)
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a match is rolled back, and the users who are the cause."""
+    """Why a match is rolled back, the users who are the cause, and the stage in which that was seen.
+
+    A match that has gone on since then is not rolled back for it; without a stage, any is.
+    """
 
     cause: Cause
     causers: frozenset[str] = frozenset()
+    stage: Stage | None = None
 
 
 def roll_back(match_id: UUID, failure: Failure, *, now: datetime, origin: Origin = NO_ORIGIN) -> bool:
-    """Take a match in flight back as if it had never been; return False where it is in flight no more.
+    """Take a match in flight back as if it had never been; return False where it is so no more.
 
     Healthy players search again at their exact place. ``origin`` is the command of a player who left.
     """
     with transaction.atomic():
-        locked = lock_in_flight([match_id])
+        locked = lock_in_flight([match_id], stage=failure.stage)
         if not locked:
             return False
         match = locked[0]

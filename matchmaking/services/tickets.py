@@ -135,11 +135,11 @@ def cancelled_event(ticket: Ticket, *, origin: Origin = NO_ORIGIN) -> Outgoing:
 
 
 def reserve(ticket_ids: Collection[UUID]) -> dict[UUID, Ticket]:
-    """Lock those tickets that are still searching, and return them by id."""
+    """Lock those tickets that are still searching, with their players there; return them by id."""
     return {
         ticket.id: ticket
         for ticket in Ticket.objects.select_for_update(of=("self",))
-        .filter(id__in=ticket_ids, status=Ticket.Status.SEARCHING)
+        .filter(id__in=ticket_ids, status=Ticket.Status.SEARCHING, unreachable_since=None)
         .order_by("id")
     }
 

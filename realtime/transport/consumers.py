@@ -18,7 +18,14 @@ from django.conf import settings
 
 from realtime.identifiers import new_id
 from realtime.protocol.codec import decode_frame, encode_message, ref_of
-from realtime.protocol.errors import CloseCode, DomainError, InternalError, InvalidRequest, Unauthorized
+from realtime.protocol.errors import (
+    CloseCode,
+    DomainError,
+    InternalError,
+    InvalidRequest,
+    Unauthorized,
+    Unavailable,
+)
 from realtime.protocol.messages import (
     Ack,
     Authenticate,
@@ -36,7 +43,7 @@ from realtime.protocol.messages import (
     TokenExpiring,
 )
 from realtime.transport.auth import Caller, caller_from_token
-from realtime.transport.database import in_database
+from realtime.transport.database import OUTAGES, in_database
 from realtime.transport.delivery import Delivery
 from realtime.transport.events import Origin
 from realtime.transport.handshake import read_handshake, subprotocol_of
@@ -110,6 +117,10 @@ class Connection(AsyncConsumer):
             await self.close(refusal.code)
         except Unauthorized:
             await self.close(CloseCode.NOT_AUTHENTICATED)
+        except asyncio.CancelledError:
+            # The client has gone while we were busy, and nobody will tell us so.
+            self._hub.spawn(self._leave())
+            raise
         except HubClosing:
             await self.say_goodbye(reconnect_after_ms=_chance.randint(*RECONNECT_WITHIN_MS))
         except Exception:
@@ -134,7 +145,6 @@ class Connection(AsyncConsumer):
         """Send the state as of one number, what is owed, and then what was pushed meanwhile."""
         async with self._delivery.holding():
             await self._send_state(last_seq, greet=greet)
-        self._restored_at = time.monotonic()
 
     async def _send_state(self, last_seq: int | None, *, greet: bool) -> None:
         caller = self._signed_in()
@@ -224,6 +234,7 @@ class Connection(AsyncConsumer):
         """Restore, at most once in a second: the state costs more than the asking."""
         await asyncio.sleep(max(self._restored_at + RESYNC_SECONDS - time.monotonic(), 0))
         last_seq, self._resync_from = self._resync_from, None
+        self._restored_at = time.monotonic()
         await self._restore(last_seq)
 
     def _command(self, caller: Caller, message: ClientMessage) -> None:
@@ -238,6 +249,9 @@ class Connection(AsyncConsumer):
                 await in_database(handler, caller, message, origin)
             except DomainError as refusal:
                 await self._refuse(refusal, message.ref)
+            except OUTAGES as error:
+                log.warning("command_not_possible", command=type(message).__name__, error=str(error))
+                await self._refuse(Unavailable(), message.ref)
             except Exception:
                 log.exception("command_failed", command=type(message).__name__, user=caller.user_id)
                 await self._refuse(InternalError(), message.ref)
@@ -268,6 +282,11 @@ class Connection(AsyncConsumer):
 
     # --- frames to the client
 
+    async def arrive_again(self) -> None:
+        """Say once more that this socket is open, after presence was lost: others may have been told so."""
+        if self._caller is not None and self._is_open and self._wiring.place is not None:
+            await in_database(self._wiring.arrived, self._caller, self.address, self.connection_id)
+
     async def deliver(self, push: Push) -> None:
         """Take a push for this socket's address."""
         await self._delivery.take(push)
@@ -277,7 +296,7 @@ class Connection(AsyncConsumer):
         await self._delivery.catch_up(newest_seq)
 
     async def _send_message(self, message: ServerMessage, *, ref: str | None = None) -> None:
-        await self._send_text(encode_message(message, timestamp=_now(), ref=ref))
+        await self._send_text(encode_message(message, timestamp=_now(), ref=ref or None))
 
     async def _send_text(self, text: str) -> None:
         if self._is_open:
@@ -317,6 +336,10 @@ class Connection(AsyncConsumer):
             await self.send({"type": "websocket.close", "code": int(code)})
 
     async def _disconnect(self) -> NoReturn:
+        await self._leave()
+        raise StopConsumer
+
+    async def _leave(self) -> None:
         ended_at = time.monotonic()
         self._is_open = False
         for timer in self._timers:
@@ -325,7 +348,6 @@ class Connection(AsyncConsumer):
             self._has_departed = True
             self._hub.spawn(self._commands.end())
             await self._depart(self._caller, ended_at)
-        raise StopConsumer
 
     async def _depart(self, caller: Caller, ended_at: float) -> None:
         is_last = await self._hub.remove(self)

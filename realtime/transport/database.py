@@ -8,9 +8,12 @@ from typing import ParamSpec, TypeVar, cast
 
 from channels.db import database_sync_to_async
 from django.conf import settings
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
+from redis.exceptions import RedisError
 
 MAX_THREADS = 4
+OUTAGES = (OperationalError, InterfaceError, RedisError)
+"""What is raised while the database or Redis does not answer."""
 
 P = ParamSpec("P")
 T = TypeVar("T")

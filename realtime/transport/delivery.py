@@ -36,7 +36,7 @@ class Delivery:
         """Send a push in its turn."""
         if self._held is not None:
             self._held.append(push)
-        elif push.seq is None or push.again:
+        elif push.seq is None or (push.again and push.seq <= self.last_seq):
             await self._send_push(push)
         elif push.seq == self.last_seq + 1:
             self.last_seq = push.seq

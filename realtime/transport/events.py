@@ -54,7 +54,8 @@ def emit(outgoing: Sequence[Outgoing], *, now: datetime) -> None:
         return
     events = _numbered(outgoing, now)
     Event.objects.bulk_create(events)
-    transaction.on_commit(lambda: push_events(events, now=now))
+    # Robust: what fails here has been committed, and the next tick pushes it.
+    transaction.on_commit(lambda: push_events(events, now=now), robust=True)
 
 
 def _numbered(outgoing: Sequence[Outgoing], now: datetime) -> list[Event]:

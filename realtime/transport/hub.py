@@ -29,6 +29,7 @@ _chance = random.SystemRandom()
 
 ANSWER_DELAY_SECONDS = 0.005
 LAG_SECONDS = 0.5
+SUBSCRIPTION_SECONDS = 2
 MAX_CONNECTIONS_PER_USER = 5
 STOP_SECONDS = 2
 RECONNECT_WITHIN_MS = (500, 4000)
@@ -47,6 +48,9 @@ class Socket(Protocol):
 
     async def catch_up(self, newest_seq: int) -> None:
         """Send from the outbox what comes after the last number sent."""
+
+    async def arrive_again(self) -> None:
+        """Say once more that this socket is open."""
 
     def beat(self, now: float) -> bool:
         """Look at the heartbeat's clock; return whether a ping is due now."""
@@ -80,13 +84,24 @@ class Hub:
         self._wakers: set[Callable[[], None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._presence_lost = False
+        self._unremoved: set[tuple[str, str]] = set()
+        self._channel: str | None = None
         self._is_closing = False
         self._subscribed = asyncio.Event()
 
     def start(self) -> None:
         """Begin to receive, to renew the lease and to beat; needs a running event loop."""
-        for loop in (self._receive, self._renew, self._beat):
-            self.spawn(loop())
+        for step in (self._receive, self._renew, self._beat):
+            self.spawn(self._forever(step))
+
+    async def _forever(self, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Take a step over and over; what one raises is logged, and the next one comes a second later."""
+        while True:
+            try:
+                await step()
+            except Exception:
+                log.exception("hub_step_failed", step=step.__name__)
+                await asyncio.sleep(1)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work`` beside everything else; an exception in it is logged."""
@@ -106,9 +121,9 @@ class Hub:
 
         Raises `HubClosing` once the process has begun to stop.
         """
+        await self._wait_for_subscription()
         if self._is_closing:
             raise HubClosing
-        await self._wait_for_subscription()
         self._sockets.setdefault(socket.address, {})[socket.connection_id] = socket
         self.heard(socket.owner)
         try:
@@ -135,6 +150,8 @@ class Hub:
         try:
             return await self._presence.remove(socket.owner, socket.connection_id)
         except (RedisError, OSError):
+            self._unremoved.add((socket.owner, socket.connection_id))
+            self._presence_lost = True
             return not any(other.owner == socket.owner for other in sockets.values())
 
     # --- what comes from clients
@@ -155,105 +172,124 @@ class Hub:
     async def _write_answers(self) -> None:
         answers, self._answers = self._answers, []
         wakers, self._wakers = self._wakers, set()
-        now = time.monotonic()
         try:
-            await self._presence.answer([(address, token, now - at) for address, token, at in answers])
+            await self._presence.answer(answers)
         except (RedisError, OSError) as error:
             # Kept for the next renewal, with their true age.
             self._answers = answers + self._answers
             self._wakers |= wakers
+            self._presence_lost = True
             log.warning("answers_not_written", answers=len(answers), error=str(error))
             return
         for wake in wakers:
             await asyncio.to_thread(wake)
 
-    # --- the three loops
+    # --- the three loops, a step at a time
 
     async def _receive(self) -> None:
-        while True:
-            try:
-                layer = get_channel_layer()
-                channel = await layer.new_channel()
-                await layer.group_add(GROUP, channel)
-                self._subscribed.set()
-                while True:
-                    message = await layer.receive(channel)
-                    await self._deliver(Push(**item) for item in message["items"])
-            except Exception as error:
-                log.warning("hub_subscription_failed", error=repr(error))
-                await asyncio.sleep(1)
+        layer = get_channel_layer()
+        if self._channel is None:
+            channel = await layer.new_channel()
+            await layer.group_add(GROUP, channel)
+            self._channel = channel
+            self._subscribed.set()
+        message = await layer.receive(self._channel)
+        await self._deliver(Push(**item) for item in message["items"])
 
     async def _deliver(self, pushes: Iterable[Push]) -> None:
         for push in pushes:
             sockets = self._sockets.get(push.address)
             if sockets is None:
                 continue
-            if not push.close:
-                for socket in list(sockets.values()):
-                    await socket.deliver(push)
-            elif push.origin in sockets:
-                await sockets[push.origin].close(push.close)
+            for socket in list(sockets.values()):
+                try:
+                    await self._hand(push, socket)
+                except Exception:
+                    log.exception("push_not_delivered", connection=socket.connection_id)
+
+    async def _hand(self, push: Push, socket: Socket) -> None:
+        if not push.close:
+            await socket.deliver(push)
+        elif push.origin in {socket.connection_id, socket.owner}:
+            await socket.close(push.close)
 
     async def _renew(self) -> None:
-        while True:
-            heard, self._heard = self._heard, {}
-            now = time.monotonic()
-            try:
-                kept = await self._presence.refresh({address: now - at for address, at in heard.items()})
-                if not kept or self._presence_lost:
-                    await self._presence.restore((s.owner, s.connection_id) for s in self._all_sockets())
-                    self.spawn(self._catch_up())
-                self._presence_lost = False
-                if self._answers:
-                    await self._write_answers()
-            except (RedisError, OSError) as error:
-                self._heard = heard | self._heard
-                if not self._presence_lost:
-                    log.warning("presence_not_written", error=str(error))
-                self._presence_lost = True
-            await asyncio.sleep(1)
+        heard, self._heard = self._heard, {}
+        was_lost, self._presence_lost = self._presence_lost, False
+        now = time.monotonic()
+        try:
+            kept = await self._presence.refresh({address: now - at for address, at in heard.items()})
+            if was_lost or not kept:
+                await self._restore()
+            if self._answers:
+                self.spawn(self._write_answers())
+        except (RedisError, OSError) as error:
+            self._heard = heard | self._heard
+            self._presence_lost = True
+            if not was_lost:
+                log.warning("presence_not_written", error=str(error))
+        await asyncio.sleep(1)
+
+    async def _restore(self) -> None:
+        """Tell Redis again who is here, and who is not, and tell the sockets what they may have missed."""
+        sockets = self._all_sockets()
+        await self._presence.restore((socket.owner, socket.connection_id) for socket in sockets)
+        unremoved, self._unremoved = self._unremoved, set()
+        for owner, connection_id in unremoved:
+            await self._presence.remove(owner, connection_id)
+        for socket in sockets:
+            self.spawn(socket.arrive_again())
+        self.spawn(self._catch_up())
 
     def _all_sockets(self) -> list[Socket]:
         return [socket for sockets in self._sockets.values() for socket in sockets.values()]
 
     async def _catch_up(self) -> None:
-        """After a gap in the subscription, which is silent: send what the outbox has and sockets have not."""
-        await self._compare_numbers(self._all_sockets())
+        """After a gap in the subscription, which is silent: send what the outbox has and sockets have not.
 
-    async def _compare_numbers(self, sockets: list[Socket], *, ping: bool = False) -> None:
-        addresses = list({socket.address for socket in sockets})
-        newest = await in_database(newest_seqs, addresses)
-        for socket in sockets:
-            seq = max(newest.get(socket.address, 0), socket.last_seq)
-            if ping:
-                await socket.send_heartbeat(seq)
-            if seq > socket.last_seq:
-                self.spawn(socket.catch_up(seq))
+        Twice, since the subscription comes back a moment after the first command that succeeds.
+        """
+        for pause in (0, SUBSCRIPTION_SECONDS):
+            await asyncio.sleep(pause)
+            for socket, seq in await self._with_newest(self._all_sockets()):
+                if seq > socket.last_seq:
+                    self.spawn(socket.catch_up(seq))
+
+    async def _with_newest(self, sockets: list[Socket]) -> list[tuple[Socket, int]]:
+        """Return each socket with the newest number of its stream."""
+        newest = await in_database(newest_seqs, list({socket.address for socket in sockets}))
+        return [(socket, max(newest.get(socket.address, 0), socket.last_seq)) for socket in sockets]
 
     async def _beat(self) -> None:
         pause = min(0.25, settings.HEARTBEAT_SECONDS / 4, settings.PONG_SECONDS / 4)
-        expected = time.monotonic()
-        while True:
-            now = time.monotonic()
-            sockets = self._all_sockets()
-            if now - expected > LAG_SECONDS:
-                log.warning("loop_lagged", seconds=round(now - expected, 3), sockets=len(sockets))
-                for socket in sockets:
-                    socket.forgive(now)
-            due = [socket for socket in sockets if socket.beat(now)]
-            if due:
-                self.spawn(self._send_heartbeats(due))
-            expected = time.monotonic() + pause
-            await asyncio.sleep(pause)
+        slept_at = time.monotonic()
+        await asyncio.sleep(pause)
+        now = time.monotonic()
+        sockets = self._all_sockets()
+        if now - slept_at - pause > LAG_SECONDS:
+            log.warning("loop_lagged", seconds=round(now - slept_at - pause, 3), sockets=len(sockets))
+            for socket in sockets:
+                socket.forgive(now)
+                self.heard(socket.owner)
+        due = [socket for socket in sockets if socket.beat(now)]
+        if due:
+            self.spawn(self._send_heartbeats(due))
 
     async def _send_heartbeats(self, sockets: list[Socket]) -> None:
         try:
-            await self._compare_numbers(sockets, ping=True)
+            with_newest = await self._with_newest(sockets)
         except Exception as error:
             # Without the database nobody knows the newest number; the players are pinged all the same.
             log.warning("heartbeat_without_number", error=str(error))
-            for socket in sockets:
-                await socket.send_heartbeat(socket.last_seq)
+            with_newest = [(socket, socket.last_seq) for socket in sockets]
+        for socket, seq in with_newest:
+            self.spawn(self._send_heartbeat(socket, seq))
+
+    async def _send_heartbeat(self, socket: Socket, newest_seq: int) -> None:
+        """Ping a client that has been sent everything: one that finds itself behind asks for its state."""
+        if newest_seq > socket.last_seq:
+            await socket.catch_up(newest_seq)
+        await socket.send_heartbeat(newest_seq)
 
     # --- the end
 

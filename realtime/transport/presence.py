@@ -16,6 +16,7 @@ compared.
 """
 
 import functools
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -31,7 +32,7 @@ HEARD_TTL_SECONDS = 3600
 
 _HEARD = "mm:heard"
 _EPOCH = "mm:epoch"
-_ABSENT_TTL_SECONDS = 60
+_ABSENT_TTL_SECONDS = 6
 
 
 def _process_key(process_id: str) -> str:
@@ -46,9 +47,9 @@ def _answer_key(address: str, token: str) -> str:
     return f"mm:answer:{address}:{token}"
 
 
-def _milliseconds(time: tuple[int, int]) -> int:
+def _milliseconds(redis_time: tuple[int, int]) -> int:
     """Turn the answer of Redis's TIME, seconds and microseconds, into milliseconds."""
-    return time[0] * 1000 + time[1] // 1000
+    return redis_time[0] * 1000 + redis_time[1] // 1000
 
 
 @functools.cache
@@ -71,9 +72,11 @@ def answered_at(keys: Collection[tuple[str, str]], *, now: datetime) -> dict[tup
     pipeline = _client().pipeline(transaction=False)
     pipeline.time()
     pipeline.mget([_answer_key(address, token) for address, token in keys])
-    time, values = pipeline.execute()
+    redis_time, values = pipeline.execute()
     return {
-        key: _at(time, int(value), now) for key, value in zip(keys, values, strict=True) if value is not None
+        key: _at(redis_time, int(value), now)
+        for key, value in zip(keys, values, strict=True)
+        if value is not None
     }
 
 
@@ -84,26 +87,26 @@ def heard_at(addresses: Sequence[str], *, now: datetime) -> dict[str, datetime]:
     pipeline = _client().pipeline(transaction=False)
     pipeline.time()
     pipeline.zmscore(_HEARD, list(addresses))
-    time, scores = pipeline.execute()
+    redis_time, scores = pipeline.execute()
     return {
-        address: _at(time, int(score), now)
+        address: _at(redis_time, int(score), now)
         for address, score in zip(addresses, scores, strict=True)
         if score is not None
     }
 
 
-def _at(time: tuple[int, int], milliseconds: int, now: datetime) -> datetime:
-    return now - timedelta(milliseconds=_milliseconds(time) - milliseconds)
+def _at(redis_time: tuple[int, int], milliseconds: int, now: datetime) -> datetime:
+    return now - timedelta(milliseconds=_milliseconds(redis_time) - milliseconds)
 
 
 def remembers_since(*, now: datetime) -> datetime:
     """Return since when Redis has kept what it was told, by the clock of ``now``; a flush begins it anew."""
     pipeline = _client().pipeline(transaction=False)
-    time = _client().time()
-    pipeline.set(_EPOCH, _milliseconds(time), nx=True)
+    redis_time = _client().time()
+    pipeline.set(_EPOCH, _milliseconds(redis_time), nx=True)
     pipeline.get(_EPOCH)
     _, since = pipeline.execute()
-    return _at(time, int(since), now)
+    return _at(redis_time, int(since), now)
 
 
 def gone(connections: Sequence[tuple[str, str]], *, seconds: float) -> list[tuple[str, str]]:
@@ -181,8 +184,8 @@ class PresenceWriter:
             await pipeline.hset(_connections_key(address), connection_id, self._process_id)
             pipeline.expire(_connections_key(address), CONNECTIONS_TTL_SECONDS)
             pipeline.hgetall(_connections_key(address))
-            time, _, _, connections = await pipeline.execute()
-        await self._redis.zadd(_HEARD, {address: _milliseconds(time)})
+            redis_time, _, _, connections = await pipeline.execute()
+        await self._redis.zadd(_HEARD, {address: _milliseconds(redis_time)})
         return sorted(await self._living(connections))
 
     async def remove(self, address: str, connection_id: str) -> bool:
@@ -207,8 +210,7 @@ class PresenceWriter:
         Returns False when Redis had no lease of ours: it was restarted or flushed, or we were away too long,
         and all connections have to be added anew.
         """
-        time = await self._redis.time()
-        now = _milliseconds(time)
+        now = _milliseconds(await self._redis.time())
         async with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.set(_process_key(self._process_id), 1, ex=LEASE_SECONDS, get=True)
             pipeline.zremrangebyscore(_HEARD, 0, now - HEARD_TTL_SECONDS * 1000)
@@ -221,11 +223,12 @@ class PresenceWriter:
         return had_lease is not None
 
     async def answer(self, answers: Iterable[tuple[str, str, float]]) -> None:
-        """Record answers as ``(address, token, age in seconds)``; the first answer to a token counts."""
+        """Record answers as ``(address, token, time.monotonic() of the answer)``; the first one counts."""
         now = _milliseconds(await self._redis.time())
+        read_at = time.monotonic()
         async with self._redis.pipeline(transaction=False) as pipeline:
-            for address, token, age in answers:
-                at = now - round(age * 1000)
+            for address, token, answered_at in answers:
+                at = now - round((read_at - answered_at) * 1000)
                 pipeline.set(_answer_key(address, token), at, ex=ANSWER_TTL_SECONDS, nx=True)
                 pipeline.zadd(_HEARD, {address: at}, gt=True)
             await pipeline.execute()

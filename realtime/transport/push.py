@@ -32,7 +32,8 @@ class Push:
     ``seq`` orders durable frames and is None for others; ``token`` is what an answer to the frame must name;
     ``again`` marks a durable frame that is sent once more on purpose. The connection ``origin`` gets
     ``origin_frame`` instead, which has its ``ref``. A frame with ``latest_of`` is sent only where it differs
-    from the last one of that name. ``close`` closes the connection ``origin`` instead of sending.
+    from the last one of that name. ``close`` closes, instead of sending, the connection
+    ``origin``, or all connections of the owner ``origin``.
     """
 
     address: str
@@ -66,7 +67,9 @@ def publish(pushes: Sequence[Push]) -> bool:
     if not pushes:
         return True
     try:
-        asyncio.run_coroutine_threadsafe(send(pushes), _loop(os.getpid())).result(PUBLISH_SECONDS)
+        # Given up inside the loop: outside alone, a stuck connection would hold up everything behind it.
+        work = asyncio.wait_for(send(pushes), PUBLISH_SECONDS)
+        asyncio.run_coroutine_threadsafe(work, _loop(os.getpid())).result(PUBLISH_SECONDS + 1)
     except Exception as error:
         log.warning("push_failed", frames=len(pushes), error=repr(error))
         return False

@@ -7,9 +7,12 @@ minute where somebody makes one for that purpose. Here forms are left to Django,
 from typing import Any
 
 from daphne.http_protocol import WebRequest
+from twisted.internet import reactor
 
 from realtime.protocol.codec import MAX_BODY_BYTES
 from realtime.transport.bodies import REFUSAL
+
+READ_ON_SECONDS = 2
 
 
 class BoundedRequest(WebRequest):
@@ -41,4 +44,13 @@ class BoundedRequest(WebRequest):
             b"Content-Type: application/problem+json\r\n"
             b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(REFUSAL), REFUSAL)
         )
-        self.channel.loseConnection()
+        # A client that is still writing would not read an answer whose connection is gone already.
+        reactor.callLater(READ_ON_SECONDS, self._close)  # type: ignore[arg-type]  # the stubs have it wrong
+
+    def _close(self) -> None:
+        if self.channel is not None:
+            self.channel.loseConnection()
+
+    def process(self) -> Any:
+        """Hand the request to the application, unless it was refused."""
+        return None if self._is_refused else super().process()

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from realtime.protocol.errors import InternalError
+from realtime.protocol.errors import Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -22,11 +22,11 @@ class Serial:
         self._waiting: asyncio.Queue[Command | None] = asyncio.Queue(MAX_WAITING)
 
     def put(self, command: Command) -> None:
-        """Let ``command`` have its turn; raise `InternalError` where too many wait already."""
+        """Let ``command`` have its turn; raise `Unavailable` where too many wait already."""
         try:
             self._waiting.put_nowait(command)
         except asyncio.QueueFull:
-            raise InternalError("Too many commands are waiting") from None
+            raise Unavailable("Too many commands are waiting") from None
 
     async def end(self) -> None:
         """Let `run` return, after everything that waits."""
