@@ -42,10 +42,13 @@ class Pool(models.Model):
     step_seconds = models.FloatField(
         default=10,
         validators=[MinValueValidator(0)],
-        help_text="The window grows in steps this long; 0: always.",
+        help_text="The window grows in steps this long; 0: steadily.",
     )
     cap = models.FloatField(
-        null=True, blank=True, validators=[MinValueValidator(0)], help_text="Rating points at most."
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text="The widest window, in rating points; empty: no limit.",
     )
 
     class Meta:

@@ -52,6 +52,7 @@ def logging_config(level: str, log_format: str) -> None:
                 "django.request": {"level": "ERROR"},
                 # Anybody can send a wrong Host, and each would leave a traceback.
                 "django.security.DisallowedHost": {"level": "CRITICAL"},
+                "flower": {"level": "WARNING"},
                 # It asks workers that are still starting.
                 "flower.inspector": {"level": "ERROR"},
             },

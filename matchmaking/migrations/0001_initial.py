@@ -31,8 +31,8 @@ class Migration(migrations.Migration):
                 ('rule', models.CharField(choices=[('both', 'both'), ('mean', 'mean'), ('either', 'either')], default='both', max_length=8)),
                 ('radius', models.FloatField(default=100, help_text='Rating points at first.', validators=[django.core.validators.MinValueValidator(0)])),
                 ('growth_per_second', models.FloatField(default=2.5, validators=[django.core.validators.MinValueValidator(0)])),
-                ('step_seconds', models.FloatField(default=10, help_text='The window grows in steps this long; 0: always.', validators=[django.core.validators.MinValueValidator(0)])),
-                ('cap', models.FloatField(blank=True, help_text='Rating points at most.', null=True, validators=[django.core.validators.MinValueValidator(0)])),
+                ('step_seconds', models.FloatField(default=10, help_text='The window grows in steps this long; 0: steadily.', validators=[django.core.validators.MinValueValidator(0)])),
+                ('cap', models.FloatField(blank=True, help_text='The widest window, in rating points; empty: no limit.', null=True, validators=[django.core.validators.MinValueValidator(0)])),
             ],
             options={
                 'ordering': ['tenant_id', 'ordering', 'key'],

@@ -29,6 +29,8 @@ _SETTINGS = {
     "jit": "off",
     "log_checkpoints": "off",
     "log_line_prefix": "",
+    # Errors of statements are told by whoever made them; a refused second join is none at all.
+    "log_min_messages": "log",
     "timezone": "UTC",
     "log_timezone": "UTC",
 }

@@ -28,8 +28,9 @@ def programs(options: Options, environment: Mapping[str, str]) -> list[Part]:
     address = (f"--address={options.flower_host}", f"--port={options.flower_port}")
     arguments: dict[str, tuple[str, ...]] = {
         "web": ("manage.py", "daphne", "--host", options.host, "--port", str(options.port)),
-        "worker": (*_CELERY, *worker),
-        "beat": (*_CELERY, "beat", level, schedule),
+        # Quiet: their banners would push the addresses and the password out of sight.
+        "worker": (*_CELERY, "--quiet", *worker),
+        "beat": (*_CELERY, "--quiet", "beat", level, schedule),
         "flower": (*_CELERY, "flower", *address),
     }
     return [_python(name, words, environment) for name, words in arguments.items()]
