@@ -12,7 +12,7 @@ from realtime.identifiers import parse_id
 from realtime.problems import body_of
 from realtime.protocol.errors import InvalidRequest
 from realtime.protocol.messages import JoinQueueData
-from realtime.transport.database import database_now
+from realtime.transport.database import database_now, one_look
 from realtime.transport.events import NO_ORIGIN
 
 PAGE_SIZE = 50
@@ -48,7 +48,9 @@ class ActiveView(APIView):
     def get(self, request: Request) -> Response:
         """Return the fields of the socket's ``state_restored``."""
         caller = caller_of(request)
-        return Response(selectors.active_state(caller, selectors.live_seat(caller), now=database_now()))
+        with one_look():
+            state = selectors.active_state(caller, selectors.live_seat(caller), now=database_now())
+        return Response(state)
 
 
 class PoolsView(APIView):

@@ -4,15 +4,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection, transaction
-
 from matchmaking import selectors
 from matchmaking.domain.matches import Stage
 from matchmaking.services import leaving, tickets
 from matchmaking.wakeup import wake
 from realtime.protocol.messages import ClientMessage, JoinQueue, LeaveQueue, MatchmakingRestored
+from realtime.protocol.parts import fields_of
 from realtime.transport.auth import Caller
-from realtime.transport.database import database_now
+from realtime.transport.database import database_now, one_look
 from realtime.transport.events import Origin, as_push, backlog, by_id
 from realtime.transport.push import Push, ping
 from realtime.transport.wiring import End, Snapshot, Wiring
@@ -39,17 +38,15 @@ HANDLERS: Mapping[type[ClientMessage], Callable[[Caller, Any, Origin], None]] = 
 
 def snapshot(caller: Caller, address: str, last_seq: int | None) -> Snapshot:
     """Return all that the caller is in, as of one number, and what it still owes an answer to."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            # One look at everything: state and number have to be of the same instant.
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    # State and number have to be of the same instant.
+    with one_look():
         now = database_now()
         missed = backlog(address, last_seq)
         seat = selectors.live_seat(caller)
         active = selectors.active_state(caller, seat, now=now)
         owed = _owed(caller, seat, now=now)
     state = MatchmakingRestored(
-        **{name: getattr(active, name) for name in active.__struct_fields__},
+        **fields_of(active),
         seq=missed.seq,
         resumed=last_seq is not None and not missed.gap,
         gap=missed.gap,

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import connection, transaction
-
 from realtime import selectors, services
 from realtime.identifiers import parse_id
 from realtime.protocol.errors import CloseCode
 from realtime.protocol.messages import SessionRestored
+from realtime.protocol.parts import fields_of
 from realtime.transport.auth import Caller
-from realtime.transport.database import database_now
+from realtime.transport.database import database_now, one_look
 from realtime.transport.events import backlog
 from realtime.transport.wiring import End, Refused, Snapshot, Wiring
 
@@ -35,17 +34,15 @@ def _session_id(address: str) -> UUID:
 
 def snapshot(caller: Caller, address: str, last_seq: int | None) -> Snapshot:
     """Return the session as the caller may see it, as of one number."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            # One look at everything: state and number have to be of the same instant.
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    # State and number have to be of the same instant.
+    with one_look():
         missed = backlog(address, last_seq)
         session = selectors.running_session(caller.tenant_id, _session_id(address))
         if session is None:
             raise Refused(CloseCode.NO_SUCH_SESSION)
         seen = selectors.session_state(session, user_id=caller.user_id)
     state = SessionRestored(
-        **{name: getattr(seen, name) for name in seen.__struct_fields__},
+        **fields_of(seen),
         seq=missed.seq,
         resumed=last_seq is not None and not missed.gap,
         gap=missed.gap,

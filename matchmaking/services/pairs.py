@@ -48,7 +48,10 @@ def find(pool: Pool, *, now: datetime) -> list[tuple[UUID, UUID]]:
 
 
 def _take_lock(pool: Pool) -> bool:
-    """Take the pool's lock until the end of the transaction; it spares work, the truth is in the rows."""
+    """Take the pool's lock until the end of the transaction.
+
+    It spares two workers the same work; that a ticket is reserved once is held by its row.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_LOCK_CLASS, pool.id.int % 2**32 - 2**31])
         row = cursor.fetchone()

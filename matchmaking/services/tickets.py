@@ -11,12 +11,14 @@ from redis.exceptions import RedisError
 from matchmaking import ratings, selectors
 from matchmaking.domain.errors import ActiveGameExists, AlreadyInQueue, CannotCancel, PoolNotFound
 from matchmaking.domain.matches import sit_out_seconds
+from matchmaking.domain.rules import age_order
 from matchmaking.models import Pool, Ticket
 from matchmaking.wakeup import wake_after_commit
 from realtime.protocol.codec import MAX_METADATA_BYTES, encode_json
 from realtime.protocol.errors import InvalidRequest, NotFound
 from realtime.protocol.messages import JoinQueueData, QueueCancelled, QueueJoined
 from realtime.protocol.parts import Ticket as TicketMessage
+from realtime.protocol.parts import fields_of
 from realtime.transport import presence
 from realtime.transport.auth import Caller, player_address
 from realtime.transport.events import NO_ORIGIN, Origin, Outgoing, emit
@@ -65,7 +67,7 @@ def _new_ticket(
         pool=pool,
         queued_at=now,
         priority_seconds=caller.priority_seconds,
-        age_from=now - timedelta(seconds=caller.priority_seconds),
+        age_from=age_order(now, caller.priority_seconds, None)[0],
         rating=ratings.rating_of(pool, caller.user_id),
         regions=request.regions,
         latencies=request.latencies,
@@ -83,7 +85,7 @@ def _insert(ticket: Ticket, *, origin: Origin, now: datetime) -> TicketMessage:
     answer = selectors.ticket_message(ticket, now=now)
     wake_after_commit()
     address = player_address(ticket.tenant_id, ticket.user_id)
-    joined = QueueJoined(**{name: getattr(answer, name) for name in answer.__struct_fields__})
+    joined = QueueJoined(**fields_of(answer))
     emit([Outgoing(address=address, message=joined, origin=origin)], now=now)
     _log("queue_joined", ticket, position=answer.position)
     return answer

@@ -26,7 +26,6 @@ class DomainError(Exception):
     code: ClassVar[str]
     title: ClassVar[str]
     kind: ClassVar[str]
-    temporary: ClassVar[bool] = False
 
     def __init__(self, detail: str = "", **members: object) -> None:
         self.detail = detail or self.title
@@ -96,7 +95,6 @@ class Limited(DomainError):
     code = "rate_limited"
     title = "Too many requests"
     kind = "limited"
-    temporary = True
 
 
 class Unavailable(DomainError):
@@ -105,7 +103,6 @@ class Unavailable(DomainError):
     code = "matchmaking_unavailable"
     title = "Matchmaking is not available right now"
     kind = "unavailable"
-    temporary = True
 
 
 class InternalError(DomainError):
@@ -114,7 +111,6 @@ class InternalError(DomainError):
     code = "internal_error"
     title = "Something went wrong on our side"
     kind = "internal"
-    temporary = True
 
 
 class CloseCode(IntEnum):

@@ -33,6 +33,11 @@ class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A thing that messages and REST answers are made of."""
 
 
+def fields_of(part: Part) -> dict[str, Any]:
+    """Return a part's fields by name, to make a message of them."""
+    return {name: getattr(part, name) for name in part.__struct_fields__}
+
+
 class Ticket(Part, frozen=True):
     """A player's place in a queue."""
 

@@ -16,11 +16,8 @@ from realtime.protocol.errors import (
     CloseCode,
     Conflict,
     DomainError,
-    InternalError,
     InvalidRequest,
-    Limited,
     TooLarge,
-    Unavailable,
 )
 from realtime.protocol.messages import Error
 
@@ -84,10 +81,6 @@ def test_every_kind_is_some_refusals_kind() -> None:
 )
 def test_a_kind_has_its_status(kind: str, status: int) -> None:
     assert STATUS_OF_KIND[kind] == status
-
-
-def test_only_what_may_go_well_next_time_is_temporary() -> None:
-    assert {refusal for refusal in REFUSALS if refusal.temporary} == {Limited, Unavailable, InternalError}
 
 
 def _raised_with() -> Iterator[tuple[str, set[str]]]:
