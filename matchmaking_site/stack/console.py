@@ -1,5 +1,6 @@
 """One log for all parts: every line with the name of the part that wrote it."""
 
+import os
 import sys
 from collections.abc import Iterable
 
@@ -37,8 +38,10 @@ class Console:
         try:
             sys.stdout.write(text)
             sys.stdout.flush()
-        except (BrokenPipeError, OSError):
+        except OSError:
             self.is_gone = True
+            # What is still in the buffer has to go somewhere, or Python's own exit fails on it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Lines:
