@@ -844,3 +844,20 @@ def test_only_a_confirmed_match_can_end(ann: Ticket, bob: Ticket) -> None:
     match.refresh_from_db()
     assert match.status == "PROPOSED"
     assert MatchPlayer.objects.filter(is_live=True).count() == 2
+
+
+def test_what_was_seen_in_an_earlier_stage_does_not_roll_back_a_match_that_has_gone_on(
+    ann: Ticket, bob: Ticket
+) -> None:
+    match = notified_match("ann", "bob")
+    seen_before = Failure(Cause.UNREACHABLE, frozenset({"ann"}), Stage.VERIFYING)
+    assert not roll_back(match.id, seen_before, now=database_now())
+    match.refresh_from_db()
+    assert (match.status, match.stage) == ("PROPOSED", Stage.NOTIFYING)
+    assert {fresh(ticket).status for ticket in (ann, bob)} == {"RESERVED"}
+
+
+def test_the_players_time_begins_when_they_are_told(ann: Ticket, bob: Ticket) -> None:
+    match = notified_match("ann", "bob")
+    told_at = Event.objects.filter(type="match_found").latest("seq").created_at
+    assert match.deadline - told_at == timedelta(seconds=settings.ACK_SECONDS)
