@@ -26,6 +26,7 @@ from realtime.protocol.messages import (
     ServerMessage,
 )
 from realtime.transport import presence
+from realtime.transport.database import OUTAGES
 from realtime.transport.events import Outgoing, emit
 from realtime.transport.push import Push, publish
 
@@ -166,7 +167,13 @@ def expire_grace(*, now: datetime) -> int:
     )
     left = 0
     for session_id in due.values_list("session_id", flat=True).distinct():
-        left += _expire_in(session_id, now=now)
+        try:
+            left += _expire_in(session_id, now=now)
+        except OUTAGES:
+            raise
+        except Exception:
+            # This one is tried again by the next run; the others are not to wait for it.
+            log.exception("session_failed", session=str(session_id))
     return left
 
 

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 import redis
@@ -861,3 +862,26 @@ def test_the_players_time_begins_when_they_are_told(ann: Ticket, bob: Ticket) ->
     match = notified_match("ann", "bob")
     told_at = Event.objects.filter(type="match_found").latest("seq").created_at
     assert match.deadline - told_at == timedelta(seconds=settings.ACK_SECONDS)
+
+
+def test_a_session_that_fails_stops_no_other_from_ending(duel: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    for pair in (("ann", "bob"), ("cas", "dan")):
+        for name in pair:
+            queued(name, duel)
+        made.append(confirmed_match(*pair))
+    bad, good = made
+
+    def refuse(match_id: UUID, _now: datetime) -> None:
+        if match_id == bad.id:
+            raise ValueError("broken on purpose")
+
+    monkeypatch.setattr(
+        sessions, "session_finished_listeners", [refuse, *sessions.session_finished_listeners]
+    )
+    sessions.expire_grace(now=database_now() + timedelta(seconds=60))
+    assert {m.id: m.status for m in Match.objects.all()} == {bad.id: "CONFIRMED", good.id: "FINISHED"}
+    monkeypatch.undo()
+    sessions.expire_grace(now=database_now() + timedelta(seconds=60))
+    bad.refresh_from_db()
+    assert bad.status == "FINISHED"
