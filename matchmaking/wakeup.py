@@ -9,7 +9,7 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from realtime.transport import presence
+from realtime.transport import store
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +22,7 @@ _SLOTS_PER_SECOND = 5
 def wake() -> None:
     """Let the loop run now, once for all who ask before it begins."""
     try:
-        if presence.take_turn(_TURN, seconds=_TURN_SECONDS):
+        if store.take_turn(_TURN, seconds=_TURN_SECONDS):
             current_app.send_task(ADVANCE_TASK, expires=_TURN_SECONDS * 5)
     except (RedisError, OperationalError, OSError) as error:
         log.warning("wake_failed", error=str(error))
@@ -39,7 +39,7 @@ def wake_in(seconds: float) -> None:
     slot = math.ceil((now + seconds) * _SLOTS_PER_SECOND)
     countdown = slot / _SLOTS_PER_SECOND - now
     try:
-        if presence.take_turn(f"{_TURN}-at:{slot}", seconds=countdown + _TURN_SECONDS):
+        if store.take_turn(f"{_TURN}-at:{slot}", seconds=countdown + _TURN_SECONDS):
             current_app.send_task(ADVANCE_TASK, countdown=countdown, expires=countdown + _TURN_SECONDS * 5)
     except (RedisError, OperationalError, OSError) as error:
         log.warning("wake_failed", error=str(error))
@@ -47,4 +47,4 @@ def wake_in(seconds: float) -> None:
 
 def woken() -> None:
     """Note that the loop begins: what is committed from now on needs a new call."""
-    presence.end_turn(_TURN)
+    store.end_turn(_TURN)

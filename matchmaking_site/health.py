@@ -9,7 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from redis.exceptions import RedisError
 
-from realtime.transport import presence
+from realtime.transport import presence, store
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +43,7 @@ def _database_is_well() -> bool:
 
 def _redis_is_well() -> bool:
     try:
-        presence.check()
+        store.check()
     except RedisError as error:
         log.warning("redis_not_well", error=str(error))
         return False

@@ -8,8 +8,9 @@ import functools
 import json
 import time
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import F
@@ -23,7 +24,7 @@ from realtime.protocol.messages import JoinQueueData
 from realtime.transport.auth import Caller, caller_from_token
 from realtime.transport.database import database_now
 from realtime.transport.events import Origin
-from realtime.transport.presence import PresenceWriter
+from realtime.transport.presence_writer import PresenceWriter
 from tests.players import token_for
 
 # --- callers
@@ -194,6 +195,11 @@ def answer_ping(match: Match, *names: str, seconds_ago: float = 0) -> None:
 def acknowledge(match: Match, *names: str, seconds_ago: float = 0) -> None:
     """Acknowledge ``match_found``, in the name of these players."""
     _answer({seat: str(seat.found_event_id) for seat in seats(match, *names)}, seconds_ago)
+
+
+def all_heard(match: Match) -> dict[UUID, dict[str, datetime]]:
+    """Return what the loop hands on of a match whose players have all answered."""
+    return {match.id: {seat.user_id: database_now() for seat in match.players.all()}}
 
 
 def seats(match: Match, *names: str) -> list[MatchPlayer]:

@@ -13,7 +13,7 @@ from matchmaking import selectors
 from matchmaking.domain import pairing
 from matchmaking.models import MatchPlayer, Pool, Ticket
 from realtime.protocol.messages import QueueUpdate
-from realtime.transport import presence
+from realtime.transport import store
 from realtime.transport.auth import player_address
 from realtime.transport.push import Push, publish, update
 
@@ -97,7 +97,7 @@ def pools_to_tell() -> list[Pool]:
 
 def send_updates(pool: Pool, *, now: datetime) -> None:
     """Tell a pool's waiting players their place, window and estimate, where it is the pool's turn."""
-    if presence.take_turn(f"update:{pool.id}", seconds=settings.QUEUE_UPDATE_SECONDS):
+    if store.take_turn(f"update:{pool.id}", seconds=settings.QUEUE_UPDATE_SECONDS):
         told = _updates(pool, now=now)
         publish(told)
         _slow_down(pool, len(told))
@@ -107,7 +107,7 @@ def _slow_down(pool: Pool, waiting: int) -> None:
     """Let the next turn of a large pool come later, 30 s at most."""
     seconds = min(waiting / _TICKETS_PER_UPDATE_SECOND, _SLOWEST_UPDATE_SECONDS)
     if seconds > settings.QUEUE_UPDATE_SECONDS:
-        presence.put_off_turn(f"update:{pool.id}", seconds=seconds)
+        store.put_off_turn(f"update:{pool.id}", seconds=seconds)
 
 
 def _updates(pool: Pool, *, now: datetime) -> list[Push]:

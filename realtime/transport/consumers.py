@@ -49,6 +49,7 @@ from realtime.transport.events import Origin
 from realtime.transport.handshake import read_handshake, subprotocol_of
 from realtime.transport.heartbeat import Pulse
 from realtime.transport.hub import RECONNECT_WITHIN_MS, HubClosing, current_hub
+from realtime.transport.presence_writer import PulseReport
 from realtime.transport.push import Push
 from realtime.transport.serial import Serial
 from realtime.transport.throttle import TokenBucket
@@ -60,6 +61,7 @@ _chance = random.SystemRandom()
 
 TOKEN_WARNING_SECONDS = 60
 RESYNC_SECONDS = 1
+CLOSED_WITHOUT_A_WORD = 1006
 
 
 class Connection(AsyncConsumer):
@@ -104,7 +106,7 @@ class Connection(AsyncConsumer):
             case "websocket.receive":
                 await self._receive(message)
             case "websocket.disconnect":
-                await self._disconnect()
+                await self._disconnect(message.get("code"))
 
     # --- connect
 
@@ -262,7 +264,7 @@ class Connection(AsyncConsumer):
         self._commands.put(run)
 
     def _hear(self) -> None:
-        self._pulse.hear()
+        self._pulse.hear(time.monotonic())
         self._hub.heard(self.owner)
 
     def _answer(self, token: str) -> None:
@@ -318,9 +320,27 @@ class Connection(AsyncConsumer):
         self._pulse.pinged(time.monotonic())
         await self._send_message(HeartbeatPing(nonce=new_id().hex, seq=newest_seq))
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether the last ping was missed, and that has not been forgiven."""
+        return self._pulse.is_silent
+
     def forgive(self, now: float) -> None:
-        """Forget an unanswered ping: the server was away, not the player."""
+        """Forget unanswered pings: the server was away, not the player."""
         self._pulse.forgive(now)
+
+    def report_pulse(self, now: float) -> PulseReport | None:
+        """Return the heartbeat, where it has changed since the last report."""
+        if not self._pulse.take_news():
+            return None
+        ping, pong = self._pulse.last_ping_at, self._pulse.last_pong_at
+        return PulseReport(
+            address=self.owner,
+            connection_id=self.connection_id,
+            ping_age=None if ping is None else now - ping,
+            pong_age=None if pong is None else now - pong,
+            missed=self._pulse.missed(now),
+        )
 
     # --- the end
 
@@ -335,7 +355,9 @@ class Connection(AsyncConsumer):
             self._is_open = False
             await self.send({"type": "websocket.close", "code": int(code)})
 
-    async def _disconnect(self) -> NoReturn:
+    async def _disconnect(self, code: int | None) -> NoReturn:
+        if code == CLOSED_WITHOUT_A_WORD and self._is_open:
+            self._hub.broke(self)
         await self._leave()
         raise StopConsumer
 

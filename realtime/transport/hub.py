@@ -20,8 +20,9 @@ from realtime.identifiers import new_id
 from realtime.protocol.errors import CloseCode
 from realtime.transport.database import in_database
 from realtime.transport.events import newest_seqs
-from realtime.transport.presence import PresenceWriter
+from realtime.transport.presence_writer import PresenceWriter, PulseReport
 from realtime.transport.push import GROUP, Push, send
+from realtime.transport.silence import Silence
 
 log = structlog.get_logger(__name__)
 
@@ -58,8 +59,15 @@ class Socket(Protocol):
     async def send_heartbeat(self, newest_seq: int) -> None:
         """Ping, and catch up where ``newest_seq`` shows that something was missed."""
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether the last ping was missed, and that has not been forgiven."""
+
     def forgive(self, now: float) -> None:
-        """Forget an unanswered ping: the server was away, not the player."""
+        """Forget unanswered pings: the server was away, not the player."""
+
+    def report_pulse(self, now: float) -> PulseReport | None:
+        """Return the heartbeat, where it has changed since the last report."""
 
     async def say_goodbye(self, *, reconnect_after_ms: int) -> None:
         """Tell the client to come back, and close."""
@@ -88,6 +96,7 @@ class Hub:
         self._channel: str | None = None
         self._is_closing = False
         self._subscribed = asyncio.Event()
+        self._silence = Silence(within_seconds=settings.HEARTBEAT_SECONDS + settings.PONG_SECONDS)
 
     def start(self) -> None:
         """Begin to receive, to renew the lease and to beat; needs a running event loop."""
@@ -140,6 +149,10 @@ class Hub:
             await asyncio.wait_for(self._subscribed.wait(), timeout=2)
         except TimeoutError:
             log.warning("hub_not_subscribed", process=self.process_id)
+
+    def broke(self, socket: Socket) -> None:
+        """Note that a connection ended without a word."""
+        self._silence.fell_silent(socket.connection_id, socket.owner, time.monotonic())
 
     async def remove(self, socket: Socket) -> bool:
         """Forget a connection; return whether it was the last one of its address, anywhere."""
@@ -218,7 +231,8 @@ class Hub:
         was_lost, self._presence_lost = self._presence_lost, False
         now = time.monotonic()
         try:
-            kept = await self._presence.refresh({address: now - at for address, at in heard.items()})
+            ages = {address: now - at for address, at in heard.items()}
+            kept = await self._presence.refresh(ages, self._pulses(now))
             if was_lost or not kept:
                 await self._restore()
             if self._answers:
@@ -240,6 +254,10 @@ class Hub:
         for socket in sockets:
             self.spawn(socket.arrive_again())
         self.spawn(self._catch_up())
+
+    def _pulses(self, now: float) -> list[PulseReport]:
+        reports = [socket.report_pulse(now) for socket in self._all_sockets()]
+        return [report for report in reports if report is not None]
 
     def _all_sockets(self) -> list[Socket]:
         return [socket for sockets in self._sockets.values() for socket in sockets.values()]
@@ -271,9 +289,27 @@ class Hub:
             for socket in sockets:
                 socket.forgive(now)
                 self.heard(socket.owner)
+        self._notice_silence(sockets, now)
         due = [socket for socket in sockets if socket.beat(now)]
         if due:
             self.spawn(self._send_heartbeats(due))
+
+    def _notice_silence(self, sockets: list[Socket], now: float) -> None:
+        """Blame nobody where too many connections have fallen silent together."""
+        for socket in sockets:
+            if socket.is_silent:
+                self._silence.fell_silent(socket.connection_id, socket.owner, now)
+            else:
+                self._silence.spoke(socket.connection_id)
+        blameless = self._silence.blameless({socket.connection_id for socket in sockets}, now)
+        if not blameless:
+            return
+        log.warning("connections_silent_together", users=len(blameless), sockets=len(sockets))
+        for owner in blameless:
+            self.heard(owner)
+        for socket in sockets:
+            if socket.owner in blameless:
+                socket.forgive(now)
 
     async def _send_heartbeats(self, sockets: list[Socket]) -> None:
         try:
@@ -297,6 +333,8 @@ class Hub:
         """Say goodbye to every socket, with a different time to come back for each, and take no more."""
         self._is_closing = True
         for socket in self._all_sockets():
+            # The fault is ours: they have all the time that silence is given to come back.
+            self.heard(socket.owner)
             await socket.say_goodbye(reconnect_after_ms=_chance.randint(*RECONNECT_WITHIN_MS))
 
     async def stop(self) -> None:
@@ -306,7 +344,9 @@ class Hub:
             await asyncio.sleep(0.02)
         for task in list(self._tasks):
             task.cancel()
+        now = time.monotonic()
         try:
+            await self._presence.refresh({address: now - at for address, at in self._heard.items()})
             await self._presence.leave()
         except (RedisError, OSError) as error:
             log.warning("lease_not_given_back", error=str(error))

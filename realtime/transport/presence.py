@@ -1,5 +1,4 @@
-"""Who is there, in Redis: leases of web processes, connections by user, when a user was last heard from, and
-the answers to health checks and deliveries.
+"""Who is there, read from Redis: what PostgreSQL's decisions are taken from.
 
 All of it is a hint that may be lost: what follows from it is decided, and kept, in PostgreSQL. Redis's own
 clock stamps what web processes write, and a reader turns it into ages, so that no two hosts' clocks are
@@ -8,105 +7,232 @@ compared.
 ::
 
     mm:process:<id>               exists while that web process lives; it is refreshed every second
+    mm:processes                  sorted set, web process → when it last refreshed, in ms
+    mm:dead:<id>                  when a web process was found dead beside a living one, in ms
     mm:connections:<address>      hash, connection id → process id
+    mm:pulse:<address>            hash, connection id → last ping and last pong in ms, misses in a row
     mm:heard                      sorted set, address → when it was last heard from, in ms
-    mm:epoch                      since when Redis has kept what it was told
+    mm:epoch:<run>                since when this run of Redis has kept what it was told
+    mm:whole                      since when the service is without a fault that players would pay for
     mm:absent:<owner>:<conn.>     exists since a connection was first found to be in no living process
     mm:answer:<address>:<token>   when that user answered a ping or acknowledged an event, in ms
+
+A connection's id is its generation: an id is never used twice, and whoever removes a connection removes that
+id alone, so the late end of an old socket does not throw out a player who is back already.
 """
 
-import functools
-import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-import redis
 from django.conf import settings
-from redis import asyncio as aioredis
+
+from realtime.transport.store import client
 
 LEASE_SECONDS = 5
-ANSWER_TTL_SECONDS = 60
 TICK_WELL_SECONDS = 10
-CONNECTIONS_TTL_SECONDS = 300
-HEARD_TTL_SECONDS = 3600
+DEAD_TTL_SECONDS = 3600
 
-_HEARD = "mm:heard"
-_EPOCH = "mm:epoch"
+HEARD = "mm:heard"
+PROCESSES = "mm:processes"
+WHOLE = "mm:whole"
 _ABSENT_TTL_SECONDS = 6
+_CHUNK = 5000
 
 
-def _process_key(process_id: str) -> str:
+def process_key(process_id: str) -> str:
+    """Return where a web process's lease is."""
     return f"mm:process:{process_id}"
 
 
-def _connections_key(address: str) -> str:
+def dead_key(process_id: str) -> str:
+    """Return where the death of a web process is noted."""
+    return f"mm:dead:{process_id}"
+
+
+def connections_key(address: str) -> str:
+    """Return where a user's connections are."""
     return f"mm:connections:{address}"
 
 
-def _answer_key(address: str, token: str) -> str:
+def pulse_key(address: str) -> str:
+    """Return where the heartbeats of a user's connections are."""
+    return f"mm:pulse:{address}"
+
+
+def answer_key(address: str, token: str) -> str:
+    """Return where a user's answer is."""
     return f"mm:answer:{address}:{token}"
 
 
-def _milliseconds(redis_time: tuple[int, int]) -> int:
+def milliseconds(redis_time: tuple[int, int]) -> int:
     """Turn the answer of Redis's TIME, seconds and microseconds, into milliseconds."""
     return redis_time[0] * 1000 + redis_time[1] // 1000
 
 
-@functools.cache
-def _client() -> redis.Redis:
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5, decode_responses=True)
+def _at(redis_time: tuple[int, int], stamp: str | float, now: datetime) -> datetime:
+    return now - timedelta(milliseconds=milliseconds(redis_time) - int(stamp))
 
 
-def check() -> None:
-    """Raise redis.RedisError where Redis does not answer."""
-    _client().ping()
-
-
-# --- for workers: what PostgreSQL's decisions are taken from
+# --- answers
 
 
 def answered_at(keys: Collection[tuple[str, str]], *, now: datetime) -> dict[tuple[str, str], datetime]:
     """Return when each ``(address, token)`` was answered, by the clock of ``now``; absent: not yet."""
     if not keys:
         return {}
-    pipeline = _client().pipeline(transaction=False)
+    pipeline = client().pipeline(transaction=False)
     pipeline.time()
-    pipeline.mget([_answer_key(address, token) for address, token in keys])
+    pipeline.mget([answer_key(address, token) for address, token in keys])
     redis_time, values = pipeline.execute()
     return {
-        key: _at(redis_time, int(value), now)
-        for key, value in zip(keys, values, strict=True)
-        if value is not None
+        key: _at(redis_time, value, now) for key, value in zip(keys, values, strict=True) if value is not None
     }
+
+
+def remembers_since(*, now: datetime) -> datetime:
+    """Return since when Redis has kept what it was told, by the clock of ``now``.
+
+    A flush begins it anew, and so does a restart, which may have lost its last second.
+    """
+    key = f"mm:epoch:{client().info('server')['run_id']}"
+    redis_time = client().time()
+    pipeline = client().pipeline(transaction=False)
+    pipeline.set(key, milliseconds(redis_time), nx=True)
+    pipeline.get(key)
+    _, since = pipeline.execute()
+    return _at(redis_time, since, now)
+
+
+# --- who was heard from
 
 
 def heard_at(addresses: Sequence[str], *, now: datetime) -> dict[str, datetime]:
     """Return when each address was last heard from, by the clock that ``now`` is of; absent: not lately."""
+    heard: dict[str, datetime] = {}
+    for start in range(0, len(addresses), _CHUNK):
+        chunk = addresses[start : start + _CHUNK]
+        pipeline = client().pipeline(transaction=False)
+        pipeline.time()
+        pipeline.zmscore(HEARD, list(chunk))
+        redis_time, scores = pipeline.execute()
+        heard |= {
+            address: _at(redis_time, score, now)
+            for address, score in zip(chunk, scores, strict=True)
+            if score is not None
+        }
+    return heard
+
+
+def whole_since(*, now: datetime) -> datetime:
+    """Return since when the service has had no fault that players would pay for with their silence.
+
+    That is since Redis has kept what it was told, since there was a web process again after there had been
+    none, and since `note_fault`. Without a web process the fault goes on.
+    """
+    redis_time = client().time()
+    pipeline = client().pipeline(transaction=False)
+    pipeline.get(WHOLE)
+    pipeline.zcount(PROCESSES, milliseconds(redis_time) - LEASE_SECONDS * 1000, "+inf")
+    noted, living = pipeline.execute()
+    if not living:
+        return now
+    since = remembers_since(now=now)
+    return max(since, _at(redis_time, noted, now)) if noted else since
+
+
+def note_fault() -> None:
+    """Note that a fault of the whole service has just ended: everybody's silence counts from now on."""
+    client().set(WHOLE, milliseconds(client().time()))
+
+
+def note_dead_processes() -> None:
+    """Note which web processes have died, once another is there for their players to come back to."""
+    now = milliseconds(client().time())
+    lease_began = now - LEASE_SECONDS * 1000
+    dead: list[Any] = client().zrangebyscore(PROCESSES, 0, lease_began)
+    if not dead or not client().zcount(PROCESSES, lease_began, "+inf"):
+        return
+    pipeline = client().pipeline(transaction=False)
+    for process in dead:
+        pipeline.set(dead_key(process), now, nx=True, ex=DEAD_TTL_SECONDS)
+    pipeline.zremrangebyscore(PROCESSES, 0, now - DEAD_TTL_SECONDS * 1000)
+    pipeline.execute()
+
+
+def bereft_at(addresses: Sequence[str], *, now: datetime) -> dict[str, datetime]:
+    """Return when each address lost a connection by the death of its web process; absent: not lately."""
     if not addresses:
         return {}
-    pipeline = _client().pipeline(transaction=False)
+    processes_of = _processes_of(addresses)
+    processes = sorted(set().union(*processes_of.values()))
+    pipeline = client().pipeline(transaction=False)
     pipeline.time()
-    pipeline.zmscore(_HEARD, list(addresses))
-    redis_time, scores = pipeline.execute()
+    for process in processes:
+        pipeline.get(dead_key(process))
+    redis_time, *values = pipeline.execute()
+    died = {p: _at(redis_time, at, now) for p, at in zip(processes, values, strict=True) if at is not None}
     return {
-        address: _at(redis_time, int(score), now)
-        for address, score in zip(addresses, scores, strict=True)
-        if score is not None
+        address: max(died[p] for p in of_address if p in died)
+        for address, of_address in processes_of.items()
+        if any(p in died for p in of_address)
     }
 
 
-def _at(redis_time: tuple[int, int], milliseconds: int, now: datetime) -> datetime:
-    return now - timedelta(milliseconds=_milliseconds(redis_time) - milliseconds)
+# --- connections
 
 
-def remembers_since(*, now: datetime) -> datetime:
-    """Return since when Redis has kept what it was told, by the clock of ``now``; a flush begins it anew."""
-    pipeline = _client().pipeline(transaction=False)
-    redis_time = _client().time()
-    pipeline.set(_EPOCH, _milliseconds(redis_time), nx=True)
-    pipeline.get(_EPOCH)
-    _, since = pipeline.execute()
-    return _at(redis_time, int(since), now)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """One connection of a user, as its web process last told it."""
+
+    connection_id: str
+    is_alive: bool
+    last_ping_at: datetime | None
+    last_pong_at: datetime | None
+    missed: int
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it has missed so many heartbeats in a row that it counts for nothing."""
+        return self.missed >= settings.MISSED_HEARTBEATS
+
+
+def connections_of(addresses: Sequence[str], *, now: datetime) -> dict[str, list[Connection]]:
+    """Return the connections of each address, the oldest first; ``is_alive``: its web process is."""
+    pipeline = client().pipeline(transaction=False)
+    pipeline.time()
+    for address in addresses:
+        pipeline.hgetall(connections_key(address))
+        pipeline.hgetall(pulse_key(address))
+    redis_time, *found = pipeline.execute()
+    pairs = dict(zip(addresses, zip(found[::2], found[1::2], strict=True), strict=True))
+    living = _living({process for held, _ in pairs.values() for process in held.values()})
+    return {
+        address: [
+            _connection(connection_id, held[connection_id] in living, pulses, redis_time, now)
+            for connection_id in sorted(held)
+        ]
+        for address, (held, pulses) in pairs.items()
+    }
+
+
+def _connection(
+    connection_id: str,
+    is_alive: bool,  # noqa: FBT001 - named by its one caller's line
+    pulses: Mapping[str, str],
+    redis_time: tuple[int, int],
+    now: datetime,
+) -> Connection:
+    ping, pong, missed = (pulses.get(connection_id) or "0 0 0").split()
+    return Connection(
+        connection_id=connection_id,
+        is_alive=is_alive,
+        last_ping_at=_at(redis_time, ping, now) if ping != "0" else None,
+        last_pong_at=_at(redis_time, pong, now) if pong != "0" else None,
+        missed=int(missed),
+    )
 
 
 def gone(connections: Sequence[tuple[str, str]], *, seconds: float) -> list[tuple[str, str]]:
@@ -116,7 +242,7 @@ def gone(connections: Sequence[tuple[str, str]], *, seconds: float) -> list[tupl
     """
     connected = _connected([owner for owner, _ in connections])
     absent = [each for each in connections if each[0] not in connected]
-    pipeline = _client().pipeline(transaction=False)
+    pipeline = client().pipeline(transaction=False)
     for owner, connection_id in absent:
         pipeline.set(f"mm:absent:{owner}:{connection_id}", "", ex=_ABSENT_TTL_SECONDS, nx=True)
         pipeline.ttl(f"mm:absent:{owner}:{connection_id}")
@@ -131,122 +257,41 @@ def is_connected(address: str) -> bool:
 
 def _connected(owners: Sequence[str]) -> set[str]:
     """Return those owners of whom a living web process holds a connection."""
-    pipeline = _client().pipeline(transaction=False)
-    for owner in owners:
-        pipeline.hvals(_connections_key(owner))
-    processes_of = {owner: set(values) for owner, values in zip(owners, pipeline.execute(), strict=True)}
-    processes = sorted(set().union(*processes_of.values()))
-    for process in processes:
-        pipeline.exists(_process_key(process))
-    is_alive = dict(zip(processes, pipeline.execute(), strict=True))
-    return {owner for owner, of_owner in processes_of.items() if any(is_alive[p] for p in of_owner)}
+    processes_of = _processes_of(owners)
+    living = _living(set().union(*processes_of.values()))
+    return {owner for owner, of_owner in processes_of.items() if of_owner & living}
 
 
-def take_turn(name: str, *, seconds: float) -> bool:
-    """Return True for one caller in every ``seconds``, over all processes."""
-    return bool(_client().set(f"mm:turn:{name}", 1, px=max(int(seconds * 1000), 1), nx=True))
+def _processes_of(addresses: Sequence[str]) -> dict[str, set[str]]:
+    pipeline = client().pipeline(transaction=False)
+    for address in addresses:
+        pipeline.hvals(connections_key(address))
+    return {address: set(values) for address, values in zip(addresses, pipeline.execute(), strict=True)}
 
 
-def end_turn(name: str) -> None:
-    """Let the next caller of `take_turn` have its turn at once."""
-    _client().delete(f"mm:turn:{name}")
+def _living(processes: Iterable[str]) -> set[str]:
+    ordered: list[Any] = sorted(processes)
+    pipeline = client().pipeline(transaction=False)
+    for process in ordered:
+        pipeline.exists(process_key(process))
+    return {process for process, exists in zip(ordered, pipeline.execute(), strict=True) if exists}
 
 
-def put_off_turn(name: str, *, seconds: float) -> None:
-    """Let the next turn come ``seconds`` from now."""
-    _client().pexpire(f"mm:turn:{name}", max(int(seconds * 1000), 1))
+# --- the loop's own sign of life
 
 
 def note_tick() -> None:
     """Note that the matching loop has run to its end."""
-    _client().set("mm:tick", 1, px=int(max(settings.TICK_SECONDS * 10, TICK_WELL_SECONDS) * 1000))
+    client().set("mm:tick", 1, px=int(max(settings.TICK_SECONDS * 10, TICK_WELL_SECONDS) * 1000))
 
 
 def loop_is_well() -> bool:
     """Return whether the matching loop has run lately; raises redis.RedisError when nobody can say."""
-    return bool(_client().exists("mm:tick"))
+    return bool(client().exists("mm:tick"))
 
 
-# --- for web processes: one pipeline a second, answers sooner
-
-
-class PresenceWriter:
-    """Writes the presence of one web process's connections, on its event loop."""
-
-    def __init__(self, process_id: str) -> None:
-        self._process_id = process_id
-        self._redis = aioredis.Redis.from_url(settings.REDIS_URL, socket_timeout=5, decode_responses=True)
-
-    async def add(self, address: str, connection_id: str) -> list[str]:
-        """Record a connection; return the user's connections in living processes, the oldest first."""
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.time()
-            await pipeline.hset(_connections_key(address), connection_id, self._process_id)
-            pipeline.expire(_connections_key(address), CONNECTIONS_TTL_SECONDS)
-            pipeline.hgetall(_connections_key(address))
-            redis_time, _, _, connections = await pipeline.execute()
-        await self._redis.zadd(_HEARD, {address: _milliseconds(redis_time)})
-        return sorted(await self._living(connections))
-
-    async def remove(self, address: str, connection_id: str) -> bool:
-        """Forget a connection; return whether it was the user's last one in a living process."""
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            await pipeline.hdel(_connections_key(address), connection_id)
-            pipeline.hgetall(_connections_key(address))
-            _, connections = await pipeline.execute()
-        return not await self._living(connections)
-
-    async def _living(self, connections: dict[str, str]) -> list[str]:
-        processes = set(connections.values()) - {self._process_id}
-        living = {self._process_id}
-        for process in processes:
-            if await self._redis.exists(_process_key(process)):
-                living.add(process)
-        return [connection for connection, process in connections.items() if process in living]
-
-    async def refresh(self, heard: Mapping[str, float]) -> bool:
-        """Renew the process's lease and record who was heard from, by address, how many seconds ago.
-
-        Returns False when Redis had no lease of ours: it was restarted or flushed, or we were away too long,
-        and all connections have to be added anew.
-        """
-        now = _milliseconds(await self._redis.time())
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.set(_process_key(self._process_id), 1, ex=LEASE_SECONDS, get=True)
-            pipeline.zremrangebyscore(_HEARD, 0, now - HEARD_TTL_SECONDS * 1000)
-            if heard:
-                at = {address: now - round(age * 1000) for address, age in heard.items()}
-                pipeline.zadd(_HEARD, at, gt=True)
-                for address in heard:
-                    pipeline.expire(_connections_key(address), CONNECTIONS_TTL_SECONDS)
-            had_lease, *_ = await pipeline.execute()
-        return had_lease is not None
-
-    async def answer(self, answers: Iterable[tuple[str, str, float]]) -> None:
-        """Record answers as ``(address, token, time.monotonic() of the answer)``; the first one counts."""
-        now = _milliseconds(await self._redis.time())
-        read_at = time.monotonic()
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for address, token, answered_at in answers:
-                at = now - round((read_at - answered_at) * 1000)
-                pipeline.set(_answer_key(address, token), at, ex=ANSWER_TTL_SECONDS, nx=True)
-                pipeline.zadd(_HEARD, {address: at}, gt=True)
-            await pipeline.execute()
-
-    async def restore(self, connections: Iterable[tuple[str, str]]) -> None:
-        """Record connections, as ``(address, connection id)``, after Redis has lost them.
-
-        Their users count as heard from now: the fault was not theirs.
-        """
-        now = _milliseconds(await self._redis.time())
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for address, connection_id in connections:
-                await pipeline.hset(_connections_key(address), connection_id, self._process_id)
-                pipeline.expire(_connections_key(address), CONNECTIONS_TTL_SECONDS)
-                pipeline.zadd(_HEARD, {address: now})
-            await pipeline.execute()
-
-    async def leave(self) -> None:
-        """Give the process's lease back."""
-        await self._redis.delete(_process_key(self._process_id))
-        await self._redis.aclose()
+def note_sweep() -> float | None:
+    """Note that the stale sweep runs; return how many seconds ago the one before began, if known."""
+    now = milliseconds(client().time())
+    before = client().set("mm:sweep", now, get=True)
+    return None if before is None else (now - int(before)) / 1000

@@ -24,7 +24,7 @@ def valkey() -> Iterator[redis.Redis]:
 def _clean_valkey(valkey: redis.Redis) -> None:
     """Forget what other tests left, as a Valkey that has been up for long."""
     valkey.flushall()
-    valkey.set("mm:epoch", 0)
+    valkey.set(f"mm:epoch:{valkey.info('server')['run_id']}", 0)
 
 
 @pytest.fixture(autouse=True)
