@@ -129,7 +129,7 @@ class Match(models.Model):
     retry_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="When an unfinished step is taken again: pings by another worker, match_found.",
+        help_text="When a step is taken again: pings, match_found, cancelling a game, asking who plays.",
     )
     quality = models.FloatField(
         null=True, blank=True, help_text="Expected score of the weaker side, doubled."
@@ -139,11 +139,22 @@ class Match(models.Model):
     join_url = models.CharField(max_length=500, default="", blank=True)
     result = models.JSONField(null=True, blank=True)
     cancel_reason = models.CharField(max_length=32, default="", blank=True)
+    failed_stage = models.CharField(
+        max_length=16, default="", blank=True, help_text="The stage in which it was rolled back."
+    )
     game_cancel_due = models.BooleanField(
         default=False, help_text="A game may exist at the host and has to be cancelled there."
     )
     created_at = models.DateTimeField()
+    pinged_at = models.DateTimeField(null=True, blank=True)
+    asked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When all had answered, and a game was asked for."
+    )
+    told_at = models.DateTimeField(null=True, blank=True, help_text="When match_found was sent.")
     confirmed_at = models.DateTimeField(null=True, blank=True)
+    not_playing_since = models.DateTimeField(
+        null=True, blank=True, help_text="Since when the game host has said that nobody plays."
+    )
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -159,14 +170,30 @@ class Match(models.Model):
                 fields=["id"], name="match_game_cancel_due", condition=models.Q(game_cancel_due=True)
             ),
             models.Index(fields=["pool", "-confirmed_at"], name="match_by_pool_confirmed"),
+            models.Index(fields=["confirmed_at"], name="match_on", condition=models.Q(status="CONFIRMED")),
         ]
 
     def __str__(self) -> str:
         return str(self.id)
 
 
+class FailedAttempt(Match):
+    """A match that was rolled back: what staff look through to learn why."""
+
+    class Meta:
+        proxy = True
+
+
 class MatchPlayer(models.Model):
-    """A player of a match, with the rating at the time of the match."""
+    """A player of a match, with the rating at the time of the match, and what was seen of its connection."""
+
+    class Outcome(models.TextChoices):
+        """What became of the player's ticket."""
+
+        CONFIRMED = "confirmed"
+        REQUEUED = "requeued"
+        REQUEUED_FLAGGED = "requeued_flagged", "requeued, unreachable until heard from"
+        LEFT = "left"
 
     match = models.ForeignKey(Match, on_delete=models.CASCADE, related_name="players")
     tenant_id = models.CharField(max_length=64)
@@ -181,6 +208,16 @@ class MatchPlayer(models.Model):
     is_live = models.BooleanField(default=True, help_text="The match has not ended.")
     nonce = models.CharField(max_length=64, help_text="What the health check's pong must repeat.")
     found_event_id = models.UUIDField(null=True, help_text="The match_found that the ack must name.")
+    answered_at = models.DateTimeField(null=True, blank=True, help_text="When the ping was answered.")
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    heard_at = models.DateTimeField(
+        null=True, blank=True, help_text="The last sign of life before the roll-back."
+    )
+    connections = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Open connections at the roll-back; empty: nobody could say."
+    )
+    is_cause = models.BooleanField(default=False, help_text="The match was rolled back because of them.")
+    outcome = models.CharField(max_length=16, choices=Outcome.choices, default="", blank=True)
 
     class Meta:
         ordering: ClassVar = ["id"]
@@ -212,6 +249,15 @@ class Ticket(models.Model):
         CANCELLED = "CANCELLED"
         TIMED_OUT = "TIMED_OUT"
 
+    class End(models.TextChoices):
+        """Why a ticket ended without a match."""
+
+        USER_REQUEST = "user_request"
+        CONNECTION_TIMEOUT = "connection_timeout"
+        TIMED_OUT = "timed_out"
+        DECLINED = "declined"
+        STAFF = "staff"
+
     LIVE = (Status.SEARCHING, Status.RESERVED)
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -230,7 +276,7 @@ class Ticket(models.Model):
     latencies = models.JSONField(default=dict, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
     match = models.ForeignKey(Match, on_delete=models.SET_NULL, null=True, blank=True, related_name="tickets")
-    cancel_reason = models.CharField(max_length=32, null=True, blank=True)
+    cancel_reason = models.CharField(max_length=32, choices=End.choices, null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     unreachable_since = models.DateTimeField(
         null=True, blank=True, help_text="Not reserved before the player is heard from again."

@@ -1,12 +1,15 @@
 """Reads: tickets with their place, matches, pools, and all that a player is in."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from django.db import connection
 from django.db.models import Count, Q
 
+from matchmaking.domain.colors import REMEMBERED_GAMES
 from matchmaking.domain.errors import MatchNotFound, QueueEntryNotFound
 from matchmaking.domain.matches import Stage
 from matchmaking.models import Match, MatchPlayer, Pool, Ticket
@@ -44,10 +47,21 @@ def own_ticket(caller: Caller, queue_entry_id: str) -> Ticket:
 
 def position(ticket: Ticket) -> int | None:
     """Return the ticket's rank by age among the pool's live ones, from 1; None once it has ended."""
-    if ticket.status not in Ticket.LIVE:
-        return None
-    older = Q(age_from__lt=ticket.age_from) | Q(age_from=ticket.age_from, id__lt=ticket.id)
-    return Ticket.objects.filter(older, pool_id=ticket.pool_id, status__in=Ticket.LIVE).count() + 1
+    return positions([ticket.id]).get(ticket.id)
+
+
+def positions(ticket_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Return `position` of many; one that has ended is absent."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT own.id, (SELECT count(*) + 1 FROM matchmaking_ticket AS other"
+            " WHERE other.pool_id = own.pool_id AND other.status IN ('SEARCHING', 'RESERVED')"
+            " AND (other.age_from, other.id) < (own.age_from, own.id))"
+            " FROM matchmaking_ticket AS own"
+            " WHERE own.id = ANY(%s) AND own.status IN ('SEARCHING', 'RESERVED')",
+            [list(ticket_ids)],
+        )
+        return dict(cursor.fetchall())
 
 
 def usual_wait_seconds(pool_id: UUID, *, now: datetime) -> float | None:
@@ -169,6 +183,21 @@ def active_state(caller: Caller, seat: MatchPlayer | None, *, now: datetime) -> 
         challenges=parts.Challenges(),
         party=None,
     )
+
+
+def color_balances(tenant_id: str, user_ids: Sequence[str]) -> dict[str, int]:
+    """Return how many times more often than black each user had white in its latest confirmed games."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT wanted.user_id, sum(CASE latest.color WHEN 'white' THEN 1 WHEN 'black' THEN -1 END)"
+            " FROM unnest(%s::text[]) AS wanted (user_id) CROSS JOIN LATERAL ("
+            "  SELECT seat.color FROM matchmaking_matchplayer AS seat"
+            "  WHERE seat.tenant_id = %s AND seat.user_id = wanted.user_id AND seat.outcome = 'confirmed'"
+            "  ORDER BY seat.match_id DESC LIMIT %s) AS latest"
+            " WHERE latest.color IS NOT NULL GROUP BY wanted.user_id",
+            [list(user_ids), tenant_id, REMEMBERED_GAMES],
+        )
+        return {user_id: int(balance) for user_id, balance in cursor.fetchall()}
 
 
 def is_in_match(tenant_id: str, user_id: str) -> bool:

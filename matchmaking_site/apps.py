@@ -11,7 +11,7 @@ class SiteConfig(AppConfig):
     def ready(self) -> None:
         """Let the end of a game session end its match, and give every process the Celery application."""
         import matchmaking_site.celery  # noqa: F401 - importing it is what makes it the default
-        from matchmaking.services import matches
+        from matchmaking.services import endings
         from realtime import services
 
-        services.session_finished_listeners.append(matches.finish)
+        services.session_finished_listeners.append(endings.finish)

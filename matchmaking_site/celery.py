@@ -44,6 +44,11 @@ app.conf.beat_schedule = {
         "schedule": settings.TICK_SECONDS,
         "options": {"expires": max(settings.TICK_SECONDS * 2, 2)},
     },
+    "sweep": {
+        "task": "matchmaking.tasks.sweep",
+        "schedule": settings.STALE_SWEEP_SECONDS,
+        "options": {"expires": max(settings.STALE_SWEEP_SECONDS, 2)},
+    },
     "expire-grace": {
         "task": "realtime.tasks.expire_grace",
         "schedule": 1.0,

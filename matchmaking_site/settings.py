@@ -71,6 +71,14 @@ def _public_url() -> str:
     return url
 
 
+def _game_host() -> str:
+    """Read the base URL of a live-game service, without a slash at its end, or ``builtin``."""
+    host = env.str("GAME_HOST", "builtin").rstrip("/")
+    if host != "builtin" and not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", host):
+        raise EnvError('Environment variable "GAME_HOST" is neither "builtin" nor like https://host[:port]')
+    return host
+
+
 def _database() -> dict[str, object]:
     url = _url("DATABASE_URL", "postgresql", "postgres")
     pool_size = env.int("DATABASE_POOL_SIZE", 20, validate=Range(min=2, max=1000))
@@ -117,6 +125,9 @@ try:
     LOG_FORMAT = env.str("LOG_FORMAT", "console", validate=OneOf(["console", "json"]))
 
     TICK_SECONDS = _seconds("TICK_SECONDS", 1)
+    STALE_SWEEP_SECONDS = _seconds("STALE_SWEEP_SECONDS", 5)
+    MAX_QUEUE_SECONDS = _seconds("MAX_QUEUE_SECONDS", 600)
+    MAX_GAME_SECONDS = _seconds("MAX_GAME_SECONDS", 14_400)
     MATCH_PAIRS_PER_BATCH = env.int("MATCH_PAIRS_PER_BATCH", 50, validate=Range(min=1, max=10_000))
     HEARTBEAT_SECONDS = _seconds("HEARTBEAT_SECONDS", 15)
     MISSED_HEARTBEATS = env.int("MISSED_HEARTBEATS", 2, validate=Range(min=1, max=100))
@@ -126,6 +137,10 @@ try:
     LEASE_SECONDS = _seconds("LEASE_SECONDS", 15)
     GRACE_SECONDS = _seconds("GRACE_SECONDS", 30)
     QUEUE_UPDATE_SECONDS = _seconds("QUEUE_UPDATE_SECONDS", 2)
+    GAME_HOST = _game_host()
+    GAME_HOST_TOKEN = env.str("GAME_HOST_TOKEN", "")
+    GAME_HOST_TIMEOUT_SECONDS = _seconds("GAME_HOST_TIMEOUT_SECONDS", 5)
+    BREAKER_FAILURES = env.int("BREAKER_FAILURES", 5, validate=Range(min=1, max=1000))
     EVENT_RETENTION_SECONDS = _seconds("EVENT_RETENTION_SECONDS", 300)
     SLOW_READER_SECONDS = _seconds("SLOW_READER_SECONDS", 10)
     FRAMES_PER_SECOND = env.int("FRAMES_PER_SECOND", 20, validate=Range(min=1, max=10_000))
@@ -133,6 +148,8 @@ try:
 except (EnvError, ValidationError, ValueError) as error:
     _stop(str(error))
 
+if GAME_HOST_TIMEOUT_SECONDS >= LEASE_SECONDS:
+    _stop('Environment variable "GAME_HOST_TIMEOUT_SECONDS" must be less than "LEASE_SECONDS"')
 if PONG_SECONDS > HEARTBEAT_SECONDS:
     _stop('Environment variable "PONG_SECONDS" must not be more than "HEARTBEAT_SECONDS"')
 

@@ -130,6 +130,32 @@ _REASONS: dict[Cause, tuple[str, str]] = {
 }
 
 
+def may_have_game(stage: Stage) -> bool:
+    """Return whether a game may exist at the host for a match in flight at ``stage``, answered for or not."""
+    return stage in {Stage.CREATING, Stage.NOTIFYING}
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What a roll-back means for one player: whether its ticket searches again, and whether it is flagged.
+
+    ``reason`` is what ``match_cancelled`` says; empty for one who left, and is told that its ticket ended.
+    """
+
+    keeps_place: bool
+    is_flagged: bool
+    reason: str
+
+
+def fate_of(user_id: str, *, cause: Cause, causers: Collection[str]) -> Fate:
+    """Return what a roll-back means for a player of the match."""
+    return Fate(
+        keeps_place=keeps_place(user_id, cause=cause, causers=causers),
+        is_flagged=is_flagged(user_id, cause=cause, causers=causers),
+        reason=reason_for(user_id, cause=cause, causers=causers),
+    )
+
+
 def reason_for(user_id: str, *, cause: Cause, causers: Collection[str]) -> str:
     """Return the ``reason`` of ``match_cancelled`` for one player; empty where it is told otherwise."""
     to_causer, to_others = _REASONS[cause]
@@ -144,6 +170,10 @@ def keeps_place(user_id: str, *, cause: Cause, causers: Collection[str]) -> bool
 def is_flagged(user_id: str, *, cause: Cause, causers: Collection[str]) -> bool:
     """Return whether the player counts as unreachable from now on, until heard from."""
     return cause in {Cause.UNREACHABLE, Cause.DELIVERY_FAILED} and user_id in causers
+
+
+HOST_PAUSE_SECONDS = 2.0
+"""Players whose game the host refused sit out so long, lest they are told so many times a second."""
 
 
 def sit_out_seconds(failures: int) -> float:

@@ -40,6 +40,6 @@ def _own(caller: Caller, queue_entry_id: str | None) -> Ticket:
 
 def _end(ticket: Ticket, *, origin: Origin, now: datetime) -> bool:
     if ticket.status == Ticket.Status.SEARCHING or ticket.match_id is None:
-        return tickets.cancel_searching(ticket.id, reason="user_request", origin=origin, now=now)
+        return bool(tickets.end_searching([ticket.id], Ticket.End.USER_REQUEST, now=now, origin=origin))
     failure = Failure(Cause.LEFT, frozenset({ticket.user_id}))
     return roll_back(ticket.match_id, failure, now=now, origin=origin)

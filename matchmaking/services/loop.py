@@ -17,10 +17,12 @@ from django.db.models import Q
 from redis.exceptions import RedisError
 
 from matchmaking.domain.matches import Cause, Decision, MatchView, PlayerView, Stage, Step, decide
-from matchmaking.models import Match, MatchPlayer, Pool, Ticket
-from matchmaking.services import matches, pairs, tickets
-from matchmaking.services.rollback import Failure, roll_back
-from matchmaking.wakeup import wake_in
+from matchmaking.hosts import game_host
+from matchmaking.models import Match, MatchPlayer, Pool
+from matchmaking.services import endings, matches, pairs, tickets
+from matchmaking.services.matches import wake_for_answers
+from matchmaking.services.rollback import Failure, roll_back_all
+from matchmaking.wakeup import wake
 from realtime.transport import events, presence
 from realtime.transport.auth import player_address
 from realtime.transport.database import database_now
@@ -29,12 +31,10 @@ from realtime.transport.push import ping, publish
 log = structlog.get_logger(__name__)
 
 _IN_FLIGHT = (Match.Status.PROPOSED, Match.Status.AWAITING_ACCEPTANCE)
-# A deadline's call comes this much after the deadline: sooner would find nothing.
-_PAST_DEADLINE_SECONDS = 0.02
 _rng = random.SystemRandom()
 
 Answers = Mapping[tuple[str, str], datetime]
-Decided = tuple[Decision, Stage]
+Decided = tuple[Decision, MatchView]
 Decisions = Mapping[Step, Mapping[UUID, Decided]]
 
 
@@ -63,9 +63,8 @@ def _isolated(pool_id: UUID | None) -> Iterator[None]:
 
 def _pools_with_work() -> list[UUID | None]:
     """Return who has searching tickets or matches in flight; None stands for matches outside of any pool."""
-    searching = Ticket.objects.filter(status=Ticket.Status.SEARCHING).values_list("pool_id", flat=True)
     in_flight = Match.objects.filter(status__in=_IN_FLIGHT).values_list("pool_id", flat=True)
-    return sorted({*searching.distinct(), *in_flight.distinct()}, key=str)
+    return sorted({*tickets.pools_searching(), *in_flight.distinct()}, key=str)
 
 
 def _advance_pool(pool_id: UUID | None) -> None:
@@ -79,7 +78,7 @@ def _advance_pool(pool_id: UUID | None) -> None:
 
 
 def _decide_all(pool_id: UUID | None) -> list[tuple[UUID, Decided]]:
-    """Say what each match in flight should do now, and at which stage it was seen."""
+    """Say what each match in flight should do now, and as what it was seen."""
     in_flight = list(
         Match.objects.filter(Q(pool=pool_id), status__in=_IN_FLIGHT)
         .only("id", "stage", "deadline", "lease_until", "retry_at")
@@ -94,7 +93,7 @@ def _decide_all(pool_id: UUID | None) -> list[tuple[UUID, Decided]]:
     # Asked after the answers: what is lost in between is not taken for silence.
     kept_since = presence.remembers_since(now=now)
     views = {match.id: _view(match, answers, kept_since) for match in in_flight}
-    return [(match_id, (decide(view, now), view.stage)) for match_id, view in views.items()]
+    return [(match_id, (decide(view, now), view)) for match_id, view in views.items()]
 
 
 def _keys(match: Match, player: MatchPlayer) -> Iterator[tuple[str, str]]:
@@ -144,18 +143,33 @@ def _batches(decisions: Sequence[tuple[UUID, Decided]]) -> Iterator[Decisions]:
 
 def _act(batch: Decisions) -> None:
     if batch[Step.CONFIRM]:
-        matches.confirm(list(batch[Step.CONFIRM]), now=database_now())
+        matches.confirm(_heard(batch[Step.CONFIRM]), now=database_now())
     if batch[Step.CREATE]:
-        matches.create_games(list(batch[Step.CREATE]), now=database_now())
-        wake_in(settings.ACK_SECONDS / 2 + _PAST_DEADLINE_SECONDS)
-        wake_in(settings.ACK_SECONDS + _PAST_DEADLINE_SECONDS)
+        matches.create_games(_heard(batch[Step.CREATE]), now=database_now())
     if batch[Step.RESEND]:
         _resend(list(batch[Step.RESEND]))
     if batch[Step.PING]:
         _ping(list(batch[Step.PING]))
-    for match_id, (decision, stage) in batch[Step.ROLL_BACK].items():
-        failure = Failure(decision.cause or Cause.INTERNAL_ERROR, decision.causers, stage)
-        roll_back(match_id, failure, now=database_now())
+    if batch[Step.ROLL_BACK]:
+        roll_back_all(
+            {
+                match_id: Failure(decision.cause or Cause.INTERNAL_ERROR, decision.causers, seen.stage)
+                for match_id, (decision, seen) in batch[Step.ROLL_BACK].items()
+            },
+            now=database_now(),
+        )
+
+
+def _heard(batch: Mapping[UUID, Decided]) -> dict[UUID, dict[str, datetime]]:
+    """Return when each player of each match gave the answer that its stage waited for."""
+    return {
+        match_id: {
+            player.user_id: at
+            for player in seen.players
+            if (at := player.answered_at or player.acknowledged_at) is not None
+        }
+        for match_id, (_, seen) in batch.items()
+    }
 
 
 def _ping(match_ids: Collection[UUID]) -> None:
@@ -165,8 +179,8 @@ def _ping(match_ids: Collection[UUID]) -> None:
     players = MatchPlayer.objects.filter(match_id__in=match_ids)
     pings = [ping(player_address(p.tenant_id, p.user_id), nonce=p.nonce, now=now) for p in players]
     if publish(pings):
-        matches.set_pinged(match_ids, now=database_now())
-        wake_in(settings.HEALTH_CHECK_SECONDS + _PAST_DEADLINE_SECONDS)
+        matches.set_pinged(match_ids, sent_at=now, now=database_now())
+        wake_for_answers(settings.HEALTH_CHECK_SECONDS)
 
 
 def _resend(match_ids: Collection[UUID]) -> None:
@@ -187,7 +201,10 @@ def _resend(match_ids: Collection[UUID]) -> None:
 
 def _pair(pool: Pool) -> None:
     """Pair who is searching, reserve the pairs a transaction at a time, and ping each batch at once."""
-    found = pairs.find(pool, now=database_now())
+    allowance = game_host().allowance()
+    if allowance == 0:
+        return
+    found = pairs.find(pool, now=database_now())[:allowance]
     size = settings.MATCH_PAIRS_PER_BATCH
     for start in range(0, len(found), size):
         reserved = _reserve(pool, found[start : start + size])
@@ -217,12 +234,14 @@ def tick() -> None:
     presence.remembers_since(now=now)
     with _isolated(None):
         tickets.clear_flags(now=now)
+    for pool_id in tickets.pools_searching():
+        with _isolated(pool_id):
+            tickets.time_out(pool_id, now=now)
     advance()
-    for match in matches.with_game_to_cancel():
-        with _isolated(match.pool_id):
-            matches.cancel_game(match, now=now)
-    with _isolated(None):
-        events.republish(now=now)
+    for work in (endings.cancel_games, endings.ask_who_plays, endings.end_overlong, events.republish):
+        with _isolated(None):
+            work(now=now)
+    game_host().probe(wake)
     for pool in pairs.pools_to_tell():
         with _isolated(pool.id):
             pairs.send_updates(pool, now=now)

@@ -7,6 +7,7 @@ any two lines and any other carries on. Nothing here knows of queues but the tic
 import random
 import secrets
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -14,12 +15,16 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
+from matchmaking.domain import colors
+from matchmaking.domain.health import check_results
 from matchmaking.domain.matches import Cause, Stage
 from matchmaking.domain.quality import evenness
-from matchmaking.hosts import Game, GameRequest, game_host
+from matchmaking.hosts import Game, GameRequest, Seat, game_host
 from matchmaking.models import Match, MatchPlayer, Pool, Ticket
+from matchmaking.selectors import color_balances
 from matchmaking.services import tickets
-from matchmaking.services.rollback import Failure, lock_in_flight, log_match, roll_back
+from matchmaking.services.rollback import Failure, lock_in_flight, log_match, roll_back_all
+from matchmaking.wakeup import wake_in
 from realtime.identifiers import new_id
 from realtime.protocol.messages import MatchFound, MatchReady
 from realtime.protocol.parts import Opponent
@@ -29,11 +34,12 @@ from realtime.transport.events import Outgoing, emit
 
 log = structlog.get_logger(__name__)
 
-COLORS = ("white", "black")
 TAKE_OVER_SECONDS = 0.5
 """A worker that reserved a match has pinged its players by then, or is dead."""
+ASK_PLAYING_SECONDS = 30
+"""How often a host is asked whether a confirmed match is still played."""
 
-_IN_FLIGHT = (Match.Status.PROPOSED, Match.Status.AWAITING_ACCEPTANCE)
+_PAST_DEADLINE_SECONDS = 0.02
 
 
 def _seconds(seconds: float) -> timedelta:
@@ -55,10 +61,11 @@ def reserve(
         chosen = [(free[a], free[b]) for a, b in pairs if a in free and b in free]
         matches = [_new_match(pool, pair, now=now) for pair in chosen]
         Match.objects.bulk_create(matches)
+        balances = color_balances(pool.tenant_id, [t.user_id for pair in chosen for t in pair])
         MatchPlayer.objects.bulk_create(
             player
             for match, pair in zip(matches, chosen, strict=True)
-            for player in _new_players(match, pair, rng)
+            for player in _new_players(match, pair, balances, rng)
         )
         tickets.set_reserved(
             {t.id: match.id for match, pair in zip(matches, chosen, strict=True) for t in pair}
@@ -85,8 +92,11 @@ def _new_match(pool: Pool, pair: tuple[Ticket, Ticket], *, now: datetime) -> Mat
     )
 
 
-def _new_players(match: Match, pair: Sequence[Ticket], rng: random.Random) -> list[MatchPlayer]:
-    colors = rng.sample(COLORS, len(COLORS))
+def _new_players(
+    match: Match, pair: tuple[Ticket, Ticket], balances: Mapping[str, int], rng: random.Random
+) -> list[MatchPlayer]:
+    first, second = (balances.get(ticket.user_id, 0) for ticket in pair)
+    drawn = colors.draw(first, second, coin=rng.random() < 0.5)
     return [
         MatchPlayer(
             match=match,
@@ -99,18 +109,19 @@ def _new_players(match: Match, pair: Sequence[Ticket], rng: random.Random) -> li
             ticket_id=ticket.id,
             nonce=secrets.token_urlsafe(16),
         )
-        for team, (ticket, color) in enumerate(zip(pair, colors, strict=True), start=1)
+        for team, (ticket, color) in enumerate(zip(pair, drawn, strict=True), start=1)
     ]
 
 
 # --- verify
 
 
-def set_pinged(match_ids: Collection[UUID], *, now: datetime) -> None:
-    """Start the clock of the health check, once the pings are on their way."""
+def set_pinged(match_ids: Collection[UUID], *, sent_at: datetime, now: datetime) -> None:
+    """Start the clock of the health check ``now``, when the pings of ``sent_at`` are on their way."""
     Match.objects.filter(id__in=match_ids, stage=Stage.RESERVED, status=Match.Status.PROPOSED).update(
         stage=Stage.VERIFYING,
         retry_at=None,
+        pinged_at=sent_at,
         deadline=now + _seconds(settings.HEALTH_CHECK_SECONDS),
         lease_until=now + _seconds(settings.LEASE_SECONDS),
     )
@@ -119,37 +130,92 @@ def set_pinged(match_ids: Collection[UUID], *, now: datetime) -> None:
 # --- create
 
 
-def create_games(match_ids: Collection[UUID], *, now: datetime) -> None:
-    """Ask the host for the games of verified matches, outside every transaction, and tell the players."""
-    claimed = _claim_for_creation(match_ids, now=now)
-    if not claimed:
-        return
-    players = MatchPlayer.objects.filter(match_id__in=[match.id for match in claimed])
-    seats: dict[UUID, list[tuple[str, str]]] = {}
-    for player in players:
-        seats.setdefault(player.match_id, []).append((player.user_id, player.display_name))
-    requests = [GameRequest(match.id, match.tenant_id, seats[match.id]) for match in claimed]
-    games = game_host().create(requests, now=now)
-    # The players' time begins when they are told, not when the host was asked.
-    _notify(games, now=database_now())
-    for match in claimed:
-        if match.id not in games:
-            failure = Failure(Cause.GAME_SERVICE_UNAVAILABLE, stage=Stage.CREATING)
-            roll_back(match.id, failure, now=database_now())
+def create_games(answers: Mapping[UUID, Mapping[str, datetime]], *, now: datetime) -> None:
+    """Ask the host for the games of verified matches, outside every transaction.
+
+    ``answers`` holds, by match and user id, when each player answered the ping. What the host says is written
+    down when it comes; what never comes runs into the lease.
+    """
+    claimed = _claim_for_creation(answers, now=now)
+    if claimed:
+        game_host().create([_request(match) for match in claimed], note_games, now=now)
 
 
-def _claim_for_creation(match_ids: Collection[UUID], *, now: datetime) -> list[Match]:
+def _claim_for_creation(answers: Mapping[UUID, Mapping[str, datetime]], *, now: datetime) -> list[Match]:
     """Move verified matches on, so that one worker alone asks for their games."""
     with transaction.atomic():
         claimed = list(
-            Match.objects.select_for_update(of=("self",), skip_locked=True).filter(
-                id__in=match_ids, stage=Stage.VERIFYING, status=Match.Status.PROPOSED
-            )
+            Match.objects.select_for_update(of=("self",), skip_locked=True)
+            .filter(id__in=list(answers), stage=Stage.VERIFYING, status=Match.Status.PROPOSED)
+            .select_related("pool")
+            .prefetch_related("players")
         )
         Match.objects.filter(id__in=[match.id for match in claimed]).update(
-            stage=Stage.CREATING, lease_until=now + _seconds(settings.LEASE_SECONDS)
+            stage=Stage.CREATING, asked_at=now, lease_until=now + _seconds(settings.LEASE_SECONDS)
         )
+        players = [player for match in claimed for player in match.players.all()]
+        for player in players:
+            player.answered_at = answers[player.match_id].get(player.user_id)
+        MatchPlayer.objects.bulk_update(players, ["answered_at"])
+    for match in claimed:
+        log_match("health_checked", match, results=health_results(match, now=now))
     return claimed
+
+
+def health_results(match: Match, *, now: datetime) -> list[dict[str, object]]:
+    """Return the result of the health check for each player, as the log has it."""
+    if match.pinged_at is None:
+        return []
+    players = list(match.players.all())
+    results = check_results(
+        [(player.user_id, player.answered_at) for player in players],
+        pinged_at=match.pinged_at,
+        deadline=match.deadline,
+        connections={player.user_id: player.connections for player in players},
+        now=now,
+    )
+    return [{**asdict(result), "checked_at": result.checked_at.isoformat()} for result in results]
+
+
+def _request(match: Match) -> GameRequest:
+    return GameRequest(
+        match_id=match.id,
+        tenant_id=match.tenant_id,
+        pool_key=match.pool.key if match.pool else None,
+        mode=match.mode,
+        time_control=match.time_control,
+        rated=match.rated,
+        players=[
+            Seat(
+                user_id=player.user_id,
+                display_name=player.display_name,
+                color=player.color,
+                team=player.team,
+                rating=player.rating,
+            )
+            for player in match.players.all()
+        ],
+        metadata=match.metadata,
+    )
+
+
+def note_games(games: Mapping[UUID, Game | None]) -> None:
+    """Tell the players of the games that the host has made, and take back the matches that it refused."""
+    made = {match_id: game for match_id, game in games.items() if game is not None}
+    # The players' time begins when they are told, not when the host was asked.
+    _notify(made, now=database_now())
+    failure = Failure(Cause.GAME_SERVICE_UNAVAILABLE, stage=Stage.CREATING)
+    refused = {match_id: failure for match_id in games if match_id not in made}
+    if refused:
+        roll_back_all(refused, now=database_now())
+    if made:
+        wake_for_answers(settings.ACK_SECONDS / 2)
+        wake_for_answers(settings.ACK_SECONDS)
+
+
+def wake_for_answers(seconds: float) -> None:
+    """Let the loop run just after a deadline: sooner would find nothing."""
+    wake_in(seconds + _PAST_DEADLINE_SECONDS)
 
 
 # --- notify
@@ -157,18 +223,29 @@ def _claim_for_creation(match_ids: Collection[UUID], *, now: datetime) -> list[M
 
 def _notify(games: Mapping[UUID, Game], *, now: datetime) -> None:
     """Note the games and tell all players, in one transaction."""
+    if not games:
+        return
     with transaction.atomic():
         matches = lock_in_flight(games, stage=Stage.CREATING)
         for match in matches:
             game = games[match.id]
             match.game_id, match.session_id, match.join_url = game.game_id, game.session_id, game.join_url
-            match.stage = Stage.NOTIFYING
+            match.stage, match.told_at = Stage.NOTIFYING, now
             match.deadline = now + _seconds(settings.ACK_SECONDS)
             match.retry_at = now + _seconds(settings.ACK_SECONDS / 2)
             match.lease_until = now + _seconds(settings.ACK_SECONDS + settings.LEASE_SECONDS)
         Match.objects.bulk_update(
             matches,
-            ["game_id", "session_id", "join_url", "stage", "deadline", "retry_at", "lease_until"],
+            [
+                "game_id",
+                "session_id",
+                "join_url",
+                "stage",
+                "told_at",
+                "deadline",
+                "retry_at",
+                "lease_until",
+            ],
         )
         players = [player for match in matches for player in match.players.all()]
         for player in players:
@@ -215,28 +292,40 @@ def claim_resend(match_ids: Collection[UUID], *, now: datetime) -> list[UUID]:
 # --- confirm
 
 
-def confirm(match_ids: Collection[UUID], *, now: datetime) -> list[UUID]:
+def confirm(answers: Mapping[UUID, Mapping[str, datetime]], *, now: datetime) -> list[UUID]:
     """Confirm matches that all their players acknowledged, in one transaction; return them.
 
+    ``answers`` holds, by match and user id, when that was.
     Only a match whose tickets are all still reserved for it; another one is rolled back.
     """
     with transaction.atomic():
-        matches = lock_in_flight(match_ids, stage=Stage.NOTIFYING)
+        matches = lock_in_flight(answers, stage=Stage.NOTIFYING)
         held = tickets.held_by([match.id for match in matches])
         whole = [match for match in matches if _is_whole(match, held.get(match.id, []))]
         tickets.set_matched([t.id for match in whole for t in held.get(match.id, [])], now=now)
         Match.objects.filter(id__in=[match.id for match in whole]).update(
-            status=Match.Status.CONFIRMED, stage=Stage.DONE, confirmed_at=now
+            status=Match.Status.CONFIRMED,
+            stage=Stage.DONE,
+            confirmed_at=now,
+            retry_at=now + _seconds(ASK_PLAYING_SECONDS),
         )
+        _note_confirmed([p for match in whole for p in match.players.all()], answers)
         game_host().start([match.id for match in whole], now=now)
         emit([event for match in whole for event in _ready_events(match)], now=now)
     for match in whole:
         log_match("match_confirmed", match, seconds=round((now - match.created_at).total_seconds(), 3))
     confirmed = {match.id for match in whole}
-    for match in matches:
-        if match.id not in confirmed:
-            roll_back(match.id, Failure(Cause.INTERNAL_ERROR), now=now)
+    broken = {match.id: Failure(Cause.INTERNAL_ERROR) for match in matches if match.id not in confirmed}
+    if broken:
+        roll_back_all(broken, now=now)
     return list(confirmed)
+
+
+def _note_confirmed(players: Sequence[MatchPlayer], answers: Mapping[UUID, Mapping[str, datetime]]) -> None:
+    for player in players:
+        player.acknowledged_at = answers[player.match_id].get(player.user_id)
+        player.outcome = MatchPlayer.Outcome.CONFIRMED
+    MatchPlayer.objects.bulk_update(players, ["acknowledged_at", "outcome"])
 
 
 def _is_whole(match: Match, held: Sequence[Ticket]) -> bool:
@@ -254,29 +343,3 @@ def _ready_events(match: Match) -> list[Outgoing]:
         Outgoing(address=player_address(player.tenant_id, player.user_id), message=ready)
         for player in match.players.all()
     ]
-
-
-def with_game_to_cancel() -> list[Match]:
-    """Return matches whose roll-back may have left a game at the host."""
-    return list(Match.objects.filter(game_cancel_due=True)[:100])
-
-
-def cancel_game(match: Match, *, now: datetime) -> None:
-    """Cancel a match's game at the host; until that is done, it is asked again."""
-    game_host().cancel(match.tenant_id, match.id, now=now)
-    Match.objects.filter(id=match.id).update(game_cancel_due=False)
-
-
-# --- the end
-
-
-def finish(match_id: UUID, now: datetime) -> None:
-    """End a confirmed match without a result, so that its players can queue again."""
-    with transaction.atomic():
-        match = Match.objects.select_for_update(of=("self",)).filter(id=match_id).first()
-        if match is None or match.status != Match.Status.CONFIRMED:
-            return
-        match.status, match.finished_at = Match.Status.FINISHED, now
-        match.save(update_fields=["status", "finished_at"])
-        match.players.update(is_live=False)
-    log_match("match_finished", match)

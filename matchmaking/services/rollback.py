@@ -1,20 +1,26 @@
-"""Take a match in flight back, whatever stage it is in, as if it had never been."""
+"""Take matches in flight back, whatever stage they are in, as if they had never been, and record why.
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+What was seen of the players is gathered before the transaction: it explains the failure, and decides nothing.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 import structlog
 from django.db import transaction
+from redis.exceptions import RedisError
 
 from matchmaking import selectors
-from matchmaking.domain import matches as rules
-from matchmaking.domain.matches import Cause, Stage
+from matchmaking.domain.health import latency_ms
+from matchmaking.domain.matches import Cause, Fate, Stage, fate_of, may_have_game
 from matchmaking.models import Match, MatchPlayer, Ticket
 from matchmaking.services import tickets
+from matchmaking.services.tickets import Standing
 from matchmaking.wakeup import wake_after_commit
 from realtime.protocol.messages import MatchCancelled
+from realtime.transport import presence
 from realtime.transport.auth import player_address
 from realtime.transport.events import NO_ORIGIN, Origin, Outgoing, emit
 
@@ -35,72 +41,208 @@ class Failure:
     stage: Stage | None = None
 
 
-def roll_back(match_id: UUID, failure: Failure, *, now: datetime, origin: Origin = NO_ORIGIN) -> bool:
-    """Take a match in flight back as if it had never been; return False where it is so no more.
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """What Redis tells of players: answers by (address, token), signs of life and open connections."""
 
-    Healthy players search again at their exact place. ``origin`` is the command of a player who left.
+    answers: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    heard: Mapping[str, datetime] = field(default_factory=dict)
+    connections: Mapping[str, int] = field(default_factory=dict)
+
+
+def roll_back(match_id: UUID, failure: Failure, *, now: datetime, origin: Origin = NO_ORIGIN) -> bool:
+    """Take a match in flight back; return False where it is so no more.
+
+    ``origin`` is the command of a player who left.
     """
+    return bool(roll_back_all({match_id: failure}, now=now, origin=origin))
+
+
+def roll_back_all(
+    failures: Mapping[UUID, Failure], *, now: datetime, origin: Origin = NO_ORIGIN
+) -> list[UUID]:
+    """Take matches in flight back in one transaction; return those that were.
+
+    Healthy players search again at their exact place: ``queued_at`` never changes.
+    """
+    evidence = _evidence(failures, now=now)
     with transaction.atomic():
-        locked = lock_in_flight([match_id], stage=failure.stage)
-        if not locked:
-            return False
-        match = locked[0]
-        may_have_game = match.stage in {Stage.CREATING, Stage.NOTIFYING}
-        stage, match.stage, match.status = match.stage, Stage.DONE, Match.Status.CANCELLED
-        match.cancel_reason, match.game_cancel_due, match.finished_at = failure.cause, may_have_game, now
-        match.save(update_fields=["stage", "status", "cancel_reason", "game_cancel_due", "finished_at"])
-        match.players.update(is_live=False)
-        emit(_release(match, failure, now=now, origin=origin), now=now)
+        matches = [
+            match
+            for match in lock_in_flight(failures)
+            if failures[match.id].stage in {None, Stage(match.stage)}
+        ]
+        for match in matches:
+            _close(match, failures[match.id], now=now)
+        Match.objects.bulk_update(matches, _CLOSED)
+        emit(_release(matches, failures, evidence, now=now, origin=origin), now=now)
         wake_after_commit()
+    for match in matches:
+        _log_failure(match, failures[match.id])
+    return [match.id for match in matches]
+
+
+_CLOSED = (
+    "stage",
+    "status",
+    "cancel_reason",
+    "failed_stage",
+    "game_cancel_due",
+    "finished_at",
+    "retry_at",
+)
+
+
+def _close(match: Match, failure: Failure, *, now: datetime) -> None:
+    match.game_cancel_due = may_have_game(Stage(match.stage))
+    match.failed_stage, match.stage, match.status = match.stage, Stage.DONE, Match.Status.CANCELLED
+    match.cancel_reason, match.finished_at, match.retry_at = failure.cause, now, None
+
+
+def _release(
+    matches: Sequence[Match],
+    failures: Mapping[UUID, Failure],
+    evidence: _Evidence,
+    *,
+    now: datetime,
+    origin: Origin,
+) -> list[Outgoing]:
+    """Give the matches' tickets free, write down what was seen; return what each player is told."""
+    held = {t.id: t for of_match in tickets.held_by([m.id for m in matches]).values() for t in of_match}
+    kept: list[tuple[Ticket, Standing]] = []
+    left: list[Ticket] = []
+    players = [player for match in matches for player in match.players.all()]
+    for match in matches:
+        fates = _fates(match, failures[match.id])
+        is_anybodys_fault = any(fate.is_flagged for fate in fates.values())
+        for player in match.players.all():
+            ticket = held.get(player.ticket_id) if player.ticket_id else None
+            fate = fates[player.user_id]
+            _write_down(player, fate, evidence, is_cause=player.user_id in failures[match.id].causers)
+            if ticket is not None and fate.keeps_place:
+                kept.append((ticket, _standing(failures[match.id], fate, is_anybodys_fault)))
+            elif ticket is not None:
+                left.append(ticket)
+    MatchPlayer.objects.bulk_update(players, _WRITTEN_DOWN)
+    tickets.put_back(kept, now=now)
+    tickets.end(left, Ticket.End.USER_REQUEST, now=now)
+    positions = selectors.positions([ticket.id for ticket, _ in kept])
+    told = [
+        event
+        for match in matches
+        for event in _cancelled_events(match, failures[match.id], positions, left={t.id for t in left})
+    ]
+    return told + [tickets.cancelled_event(ticket, origin=origin) for ticket in left]
+
+
+def _fates(match: Match, failure: Failure) -> dict[str, Fate]:
+    return {
+        player.user_id: fate_of(player.user_id, cause=failure.cause, causers=failure.causers)
+        for player in match.players.all()
+    }
+
+
+def _standing(failure: Failure, fate: Fate, is_anybodys_fault: bool) -> Standing:  # noqa: FBT001 - one caller
+    if fate.is_flagged:
+        return Standing.FLAGGED
+    if failure.cause is Cause.GAME_SERVICE_UNAVAILABLE:
+        return Standing.PAUSED
+    return Standing.PROVEN if is_anybodys_fault else Standing.UNCHANGED
+
+
+def _cancelled_events(
+    match: Match, failure: Failure, positions: Mapping[UUID, int], *, left: set[UUID]
+) -> list[Outgoing]:
+    fates = _fates(match, failure)
+    return [
+        Outgoing(
+            address=player_address(player.tenant_id, player.user_id),
+            message=MatchCancelled(
+                match_id=str(match.id),
+                reason=fates[player.user_id].reason,  # type: ignore[arg-type]  # the domain's words are its
+                requeued=player.ticket_id in positions,
+                queue_entry_id=str(player.ticket_id) if player.ticket_id else None,
+                position=positions.get(player.ticket_id) if player.ticket_id else None,
+            ),
+        )
+        for player in match.players.all()
+        if player.ticket_id not in left
+    ]
+
+
+# --- the record
+
+
+_WRITTEN_DOWN = (
+    "is_live",
+    "answered_at",
+    "acknowledged_at",
+    "heard_at",
+    "connections",
+    "is_cause",
+    "outcome",
+)
+
+
+def _evidence(match_ids: Iterable[UUID], *, now: datetime) -> _Evidence:
+    players = list(MatchPlayer.objects.filter(match_id__in=list(match_ids)))
+    addresses = [player_address(p.tenant_id, p.user_id) for p in players]
+    tokens = [key for p in players for key in _tokens(p)]
+    try:
+        return _Evidence(
+            answers=presence.answered_at(tokens, now=now),
+            heard=presence.heard_at(addresses, now=now),
+            connections={
+                address: sum(c.is_alive for c in connections)
+                for address, connections in presence.connections_of(addresses, now=now).items()
+            },
+        )
+    except RedisError as error:
+        log.warning("evidence_not_read", error=str(error))
+        return _Evidence()
+
+
+def _tokens(player: MatchPlayer) -> list[tuple[str, str]]:
+    address = player_address(player.tenant_id, player.user_id)
+    tokens = [player.nonce, str(player.found_event_id or "")]
+    return [(address, token) for token in tokens if token]
+
+
+def _write_down(player: MatchPlayer, fate: Fate, evidence: _Evidence, *, is_cause: bool) -> None:
+    address = player_address(player.tenant_id, player.user_id)
+    player.is_live = False
+    player.answered_at = player.answered_at or evidence.answers.get((address, player.nonce))
+    player.acknowledged_at = evidence.answers.get((address, str(player.found_event_id or "")))
+    player.heard_at = evidence.heard.get(address)
+    player.connections = evidence.connections.get(address)
+    player.is_cause = is_cause
+    if not fate.keeps_place:
+        player.outcome = MatchPlayer.Outcome.LEFT
+    elif fate.is_flagged:
+        player.outcome = MatchPlayer.Outcome.REQUEUED_FLAGGED
+    else:
+        player.outcome = MatchPlayer.Outcome.REQUEUED
+
+
+def _log_failure(match: Match, failure: Failure) -> None:
     log_match(
         "match_rolled_back",
         match,
         cause=failure.cause.value,
         causers=sorted(failure.causers),
-        stage=str(stage),
-    )
-    return True
-
-
-def _release(match: Match, failure: Failure, *, now: datetime, origin: Origin) -> list[Outgoing]:
-    """Give the match's tickets free; return what each player is told."""
-    held = tickets.held_by([match.id]).get(match.id, [])
-    kept = [t for t in held if _keeps_place(t.user_id, failure)]
-    left = [t for t in held if not _keeps_place(t.user_id, failure)]
-    flagged = {t.user_id for t in kept if _is_flagged(t.user_id, failure)}
-    proven = {t.user_id for t in kept} - flagged if flagged else set()
-    tickets.put_back(kept, flagged=flagged, proven=proven, now=now)
-    tickets.end_by_user(left, now=now)
-    by_user = {t.user_id: t for t in kept}
-    told = [
-        _cancelled_event(match, player, by_user.get(player.user_id), failure)
-        for player in match.players.all()
-        if player.user_id not in {t.user_id for t in left}
-    ]
-    return told + [tickets.cancelled_event(t, origin=origin) for t in left]
-
-
-def _keeps_place(user_id: str, failure: Failure) -> bool:
-    return rules.keeps_place(user_id, cause=failure.cause, causers=failure.causers)
-
-
-def _is_flagged(user_id: str, failure: Failure) -> bool:
-    return rules.is_flagged(user_id, cause=failure.cause, causers=failure.causers)
-
-
-def _cancelled_event(
-    match: Match, player: MatchPlayer, requeued: Ticket | None, failure: Failure
-) -> Outgoing:
-    reason = rules.reason_for(player.user_id, cause=failure.cause, causers=failure.causers)
-    return Outgoing(
-        address=player_address(player.tenant_id, player.user_id),
-        message=MatchCancelled(
-            match_id=str(match.id),
-            reason=reason,  # type: ignore[arg-type]  # the domain's words are the message's
-            requeued=requeued is not None,
-            queue_entry_id=str(player.ticket_id) if player.ticket_id else None,
-            position=selectors.position(requeued) if requeued else None,
-        ),
+        stage=match.failed_stage,
+        game_cancel_due=match.game_cancel_due,
+        players=[
+            {
+                "user": player.user_id,
+                "connections": player.connections,
+                "heard_at": player.heard_at.isoformat() if player.heard_at else None,
+                "ping_ms": latency_ms(match.pinged_at, player.answered_at),
+                "ack_ms": latency_ms(match.told_at, player.acknowledged_at),
+                "outcome": str(player.outcome),
+            }
+            for player in match.players.all()
+        ],
     )
 
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from redis.exceptions import RedisError
 
 from matchmaking import ratings, selectors
 from matchmaking.domain.errors import ActiveGameExists, AlreadyInQueue, CannotCancel, PoolNotFound
-from matchmaking.domain.matches import sit_out_seconds
+from matchmaking.domain.matches import HOST_PAUSE_SECONDS, sit_out_seconds
 from matchmaking.domain.rules import age_order
 from matchmaking.models import Pool, Ticket
 from matchmaking.wakeup import wake_after_commit
@@ -26,6 +28,7 @@ from realtime.transport.events import NO_ORIGIN, Origin, Outgoing, emit
 log = structlog.get_logger(__name__)
 
 ONE_LIVE_TICKET = "one_live_ticket_per_player"
+TICKETS_PER_TRANSACTION = 500
 _TRIES = 3
 
 
@@ -104,18 +107,45 @@ def _violated(error: IntegrityError) -> str | None:
     return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
 
 
-def cancel_searching(ticket_id: UUID, *, reason: str, origin: Origin, now: datetime) -> bool:
-    """End a ticket that is searching; return False where it is not, any more."""
+def end_searching(
+    ticket_ids: Collection[UUID], how: Ticket.End, *, now: datetime, origin: Origin = NO_ORIGIN
+) -> list[Ticket]:
+    """End those tickets that are searching, in one transaction; return them. A reserved one stays."""
     with transaction.atomic():
-        ended = Ticket.objects.filter(id=ticket_id, status=Ticket.Status.SEARCHING).update(
-            status=Ticket.Status.CANCELLED, cancel_reason=reason, ended_at=now
+        ended = list(
+            Ticket.objects.select_for_update(of=("self",))
+            .filter(id__in=list(ticket_ids), status=Ticket.Status.SEARCHING)
+            .order_by("id")
         )
-        if not ended:
-            return False
-        ticket = Ticket.objects.get(id=ticket_id)
-        emit([cancelled_event(ticket, origin=origin)], now=now)
-        _log("queue_left", ticket, reason=reason)
-        return True
+        end(ended, how, now=now)
+        emit([cancelled_event(ticket, origin=origin) for ticket in ended], now=now)
+    return ended
+
+
+def end(ended: Sequence[Ticket], how: Ticket.End, *, now: datetime) -> None:
+    """End locked tickets without a match."""
+    status = Ticket.Status.TIMED_OUT if how == Ticket.End.TIMED_OUT else Ticket.Status.CANCELLED
+    for ticket in ended:
+        ticket.status, ticket.cancel_reason, ticket.ended_at = status, how, now
+        _log("queue_left", ticket, reason=str(how), waited=round((now - ticket.queued_at).total_seconds(), 3))
+    Ticket.objects.bulk_update(ended, ["status", "cancel_reason", "ended_at"])
+
+
+def pools_searching() -> list[UUID]:
+    """Return the pools in which somebody searches."""
+    searching = Ticket.objects.filter(status=Ticket.Status.SEARCHING)
+    return list(searching.values_list("pool_id", flat=True).distinct())
+
+
+def time_out(pool_id: UUID, *, now: datetime) -> int:
+    """End the pool's tickets that have searched for too long; return how many."""
+    # The age order's index finds them: nobody's age is less than its wait.
+    too_old = now - timedelta(seconds=settings.MAX_QUEUE_SECONDS)
+    old = Ticket.objects.filter(
+        pool_id=pool_id, status=Ticket.Status.SEARCHING, age_from__lte=too_old, queued_at__lte=too_old
+    )
+    ids = list(old.values_list("id", flat=True)[:TICKETS_PER_TRANSACTION])
+    return len(end_searching(ids, Ticket.End.TIMED_OUT, now=now)) if ids else 0
 
 
 def refuse_if_ended(ticket: Ticket) -> None:
@@ -173,34 +203,38 @@ def set_matched(ticket_ids: Collection[UUID], *, now: datetime) -> None:
     )
 
 
-def put_back(
-    tickets: Sequence[Ticket], *, flagged: Collection[str], proven: Collection[str], now: datetime
-) -> None:
-    """Let locked tickets search again, where they were: ``queued_at`` never changes.
+class Standing(Enum):
+    """How a roll-back leaves a ticket that searches again.
 
-    The users in ``flagged`` count as unreachable until heard from, and sit out longer each time in a row;
-    those in ``proven`` have answered, which ends their row.
+    FLAGGED: unreachable until heard from, and sits out longer each time in a row; PROVEN: has answered, which
+    ends its row; PAUSED: the host failed, and is not asked again at once; UNCHANGED: as it was.
     """
-    for ticket in tickets:
-        if ticket.user_id in proven:
-            ticket.failures = 0
+
+    FLAGGED = auto()
+    PROVEN = auto()
+    PAUSED = auto()
+    UNCHANGED = auto()
+
+
+def put_back(kept: Sequence[tuple[Ticket, Standing]], *, now: datetime) -> None:
+    """Let locked tickets search again, where they were: ``queued_at`` never changes."""
+    for ticket, standing in kept:
         ticket.status = Ticket.Status.SEARCHING
         ticket.match = None
-        if ticket.user_id in flagged:
-            ticket.failures += 1
-            ticket.unreachable_since = now
-            ticket.not_before = now + timedelta(seconds=sit_out_seconds(ticket.failures))
-    Ticket.objects.bulk_update(tickets, ["status", "match", "failures", "unreachable_since", "not_before"])
-
-
-def end_by_user(tickets: Sequence[Ticket], *, now: datetime) -> None:
-    """End locked tickets at their players' own wish."""
-    for ticket in tickets:
-        ticket.status = Ticket.Status.CANCELLED
-        ticket.cancel_reason = "user_request"
-        ticket.ended_at = now
-        _log("queue_left", ticket, reason="user_request")
-    Ticket.objects.bulk_update(tickets, ["status", "cancel_reason", "ended_at"])
+        match standing:
+            case Standing.FLAGGED:
+                ticket.failures += 1
+                ticket.unreachable_since = now
+                ticket.not_before = now + timedelta(seconds=sit_out_seconds(ticket.failures))
+            case Standing.PROVEN:
+                ticket.failures = 0
+            case Standing.PAUSED:
+                ticket.not_before = now + timedelta(seconds=HOST_PAUSE_SECONDS)
+            case Standing.UNCHANGED:
+                pass
+    Ticket.objects.bulk_update(
+        [ticket for ticket, _ in kept], ["status", "match", "failures", "unreachable_since", "not_before"]
+    )
 
 
 # --- being there

@@ -15,7 +15,7 @@ from matchmaking import tasks
 from matchmaking.domain.errors import ActiveGameExists, CannotCancel
 from matchmaking.domain.matches import Cause, Stage
 from matchmaking.models import Match, MatchPlayer, Pool, Ticket
-from matchmaking.services import leaving, loop, matches, tickets
+from matchmaking.services import endings, leaving, loop, matches, tickets
 from matchmaking.services.rollback import Failure, roll_back
 from realtime import services as sessions
 from realtime import tasks as session_tasks
@@ -26,6 +26,7 @@ from realtime.transport.events import NO_ORIGIN
 from tests.factories import (
     acknowledge,
     address,
+    all_heard,
     answer_ping,
     caller,
     confirmed_match,
@@ -74,7 +75,7 @@ def cancellations(name: str) -> list[tuple[str, bool]]:
 
 
 def end_match(match: Match) -> None:
-    matches.finish(match.id, database_now())
+    endings.finish(match.id, database_now())
 
 
 def fail_to_answer(*names: str) -> None:
@@ -372,7 +373,7 @@ def to_reserved(match: Match) -> None:
 
 
 def to_creating(match: Match) -> None:
-    assert matches._claim_for_creation([match.id], now=database_now())
+    assert matches._claim_for_creation(all_heard(match), now=database_now())
 
 
 def to_notifying(match: Match) -> None:

@@ -11,7 +11,7 @@ from django.db.models import Count
 from matchmaking.domain.errors import ActiveGameExists, AlreadyInQueue, CannotCancel
 from matchmaking.domain.matches import Cause
 from matchmaking.models import Match, MatchPlayer, Pool, Ticket
-from matchmaking.services import leaving, loop, matches, tickets
+from matchmaking.services import endings, leaving, loop, matches, tickets
 from matchmaking.services.rollback import Failure, roll_back
 from realtime.models import Event, GameSession
 from realtime.protocol.messages import JoinQueueData
@@ -19,6 +19,7 @@ from realtime.transport.database import database_now
 from realtime.transport.events import NO_ORIGIN, Origin
 from tests.factories import (
     acknowledge,
+    all_heard,
     answer_ping,
     caller,
     confirmed_match,
@@ -119,12 +120,12 @@ def test_a_join_that_races_the_confirmation_never_makes_a_ticket_beside_a_match(
         queued("bob", duel)
         match = notified_match("ann", "bob")
         works: list[Callable[[], Any]] = [partial(join, "ann")] * 3
-        works.append(lambda m=match: matches.confirm([m.id], now=database_now()))  # type: ignore[misc]
+        works.append(lambda m=match: matches.confirm(all_heard(m), now=database_now()))  # type: ignore[misc]
         *joined, confirmed = together(*works)
         assert confirmed == [match.id]
         assert raised(joined, AlreadyInQueue) + raised(joined, ActiveGameExists) == 3, joined
         assert_one_at_most()
-        matches.finish(match.id, database_now())
+        endings.finish(match.id, database_now())
 
 
 def test_a_leave_that_races_the_confirmation_wins_or_loses_whole(duel: Pool) -> None:
@@ -132,13 +133,13 @@ def test_a_leave_that_races_the_confirmation_wins_or_loses_whole(duel: Pool) -> 
         queued("ann", duel)
         queued("bob", duel)
         match = notified_match("ann", "bob")
-        confirm = partial(matches.confirm, [match.id], now=database_now())
+        confirm = partial(matches.confirm, all_heard(match), now=database_now())
         left, _ = together(partial(leave, "ann"), confirm)
         match.refresh_from_db()
         assert match.status == ("CONFIRMED" if isinstance(left, Exception) else "CANCELLED"), left
         assert_one_at_most()
         assert_every_ticket_ended_once()
-        matches.finish(match.id, database_now())
+        endings.finish(match.id, database_now())
         Ticket.objects.filter(status__in=Ticket.LIVE).delete()
 
 
@@ -186,7 +187,7 @@ def test_two_confirmations_at_once_confirm_once(duel: Pool) -> None:
     queued("ann", duel)
     queued("bob", duel)
     match = notified_match("ann", "bob")
-    results = together(*[partial(matches.confirm, [match.id], now=database_now())] * 4)
+    results = together(*[partial(matches.confirm, all_heard(match), now=database_now())] * 4)
     assert sorted(map(str, results)) == sorted([str([match.id]), "[]", "[]", "[]"])
     assert [event.type for event in told("ann")].count("match_ready") == 1
     assert GameSession.objects.get().finished_at is None

@@ -1,0 +1,244 @@
+"""A live-game service over HTTP. docs/game-server.md is its contract.
+
+Calls run on an event loop of their own, many at a time, outside every transaction and lock. Each has a time
+for everything, retries included, and may be repeated: by the contract that is safe. Creating alone is what
+the circuit breaker counts: cancelling and asking may work where creating does not.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+from urllib.parse import quote
+from uuid import UUID
+
+import httpx
+import msgspec
+import structlog
+from django.conf import settings
+from redis.exceptions import RedisError
+
+from matchmaking.hosts.breaker import Breaker
+from matchmaking.hosts.calls import Failed, http, in_thread, run
+from matchmaking.hosts.port import Created, Game, GameRequest, Playing, Question
+from realtime.transport import store
+
+log = structlog.get_logger(__name__)
+
+RETRY_AFTER_SECONDS = (0.1, 0.4)
+RETRIED_STATUSES = frozenset({502, 503, 504})
+GATHER_SECONDS = 0.005
+"""Answers that come within this time are written down together."""
+LARGEST_SHARE_OF_LEASE = 0.8
+ASK_AT_JOIN_SECONDS = 1.0
+ASK_AGAIN_SECONDS = 5.0
+"""After a failure joins are let pass for so long without asking."""
+
+
+T = TypeVar("T")
+
+
+class _Created(msgspec.Struct):
+    game_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f]+$")]
+    join_url: Annotated[str, msgspec.Meta(max_length=500, pattern=r"^[^\x00-\x1f]*$")] | None = None
+
+
+class _Active(msgspec.Struct):
+    game_id: str | None = None
+
+
+class _Refused(Exception):
+    """The service remembers that this match was cancelled."""
+
+
+class RemoteHost:
+    """A live-game service."""
+
+    def __init__(self, base_url: str, token: str) -> None:
+        self._base_url = f"{base_url}/internal"
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._breaker = Breaker("game-host")
+
+    # --- the port
+
+    def create(self, requests: Sequence[GameRequest], then: Created, *, now: datetime) -> None:
+        """Ask for a game for each match; ``then`` is told of them as the answers come."""
+        run(self._create_all(requests, then))
+
+    def start(self, match_ids: Iterable[UUID], *, now: datetime) -> None:
+        """Do nothing: a game is open from when it was made."""
+
+    def cancel(self, tenant_id: str, match_id: UUID, then: Callable[[], None], *, now: datetime) -> None:
+        """Ask for the end of a match's game."""
+        run(self._cancel(match_id, then))
+
+    def ask_playing(self, questions: Sequence[Question], then: Playing) -> None:
+        """Ask which games are still on."""
+        run(self._ask_all(questions, then))
+
+    def active_game(self, tenant_id: str, user_id: str) -> str | None:
+        """Return the game that a user is in; None also where that cannot be asked within a second."""
+        if store.client().exists(_UNASKED):
+            return None
+        try:
+            return run(self._active_game(tenant_id, user_id)).result(ASK_AT_JOIN_SECONDS)
+        except (Failed, TimeoutError) as error:
+            log.warning("active_game_not_asked", user=user_id, tenant=tenant_id, error=repr(error))
+            store.client().set(_UNASKED, 1, px=int(ASK_AGAIN_SECONDS * 1000))
+            return None
+
+    def allowance(self) -> int | None:
+        """Return how many matches may be reserved now."""
+        return self._breaker.allowance()
+
+    def probe(self, then: Callable[[], None]) -> None:
+        """Ask something harmless every few seconds while the breaker is open."""
+        if self._breaker.takes_probe():
+            run(self._probe(then))
+
+    # --- each call
+
+    async def _create_all(self, requests: Sequence[GameRequest], then: Created) -> None:
+        asked = {asyncio.ensure_future(self._create(request)): request.match_id for request in requests}
+        pending = set(asked)
+        while pending:
+            await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(GATHER_SECONDS)
+            done = {task for task in pending if task.done()}
+            pending -= done
+            await in_thread(then, {asked[task]: task.result() for task in done})
+
+    async def _create(self, request: GameRequest) -> Game | None:
+        key = {"Idempotency-Key": str(request.match_id)}
+        try:
+            response = await self._call("POST", "/games", json=_body_of(request), headers=key)
+            game = _read_created(response)
+        except _Refused:
+            log.warning("game_refused", match=str(request.match_id))
+            return None
+        except Failed as error:
+            log.error("game_service_failed", match=str(request.match_id), error=str(error))  # noqa: TRY400 - no bug
+            await in_thread(self._count, self._breaker.failed)
+            return None
+        await in_thread(self._count, self._breaker.succeeded)
+        return game
+
+    @staticmethod
+    def _count(count: Callable[[], None]) -> None:
+        try:
+            count()
+        except RedisError as error:
+            log.warning("breaker_not_told", error=str(error))
+
+    async def _cancel(self, match_id: UUID, then: Callable[[], None]) -> None:
+        try:
+            response = await self._call("DELETE", f"/games/by-match/{match_id}")
+        except Failed as error:
+            log.warning("game_not_cancelled", match=str(match_id), error=str(error))
+            return
+        if response.status_code not in {200, 204, 404}:
+            log.warning("game_not_cancelled", match=str(match_id), status=response.status_code)
+            return
+        await in_thread(then)
+
+    async def _ask_all(self, questions: Sequence[Question], then: Playing) -> None:
+        answers = await asyncio.gather(*(self._is_playing(question) for question in questions))
+        known = {q.match_id: is_on for q, is_on in zip(questions, answers, strict=True) if is_on is not None}
+        await in_thread(then, known)
+
+    async def _is_playing(self, question: Question) -> bool | None:
+        """Return whether any of the players is in the game; None where the service did not say."""
+        try:
+            for user_id in question.user_ids:
+                if await self._active_game(question.tenant_id, user_id) == question.game_id:
+                    return True
+        except Failed as error:
+            log.warning("playing_not_asked", match=str(question.match_id), error=str(error))
+            return None
+        return False
+
+    async def _active_game(self, tenant_id: str, user_id: str) -> str | None:
+        path = f"/users/{quote(tenant_id, safe='')}/{quote(user_id, safe='')}/active-game"
+        response = await self._call("GET", path)
+        if response.status_code != httpx.codes.OK:
+            raise Failed(f"status {response.status_code}")
+        return _decoded(response, _Active).game_id
+
+    async def _probe(self, then: Callable[[], None]) -> None:
+        try:
+            response = await self._call("GET", "/users/probe/probe/active-game")
+        except Failed as error:
+            log.info("game_service_still_down", error=str(error))
+            return
+        if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
+            log.info("game_service_still_down", status=response.status_code)
+            return
+        await in_thread(self._count, self._breaker.answered_probe)
+        await in_thread(then)
+
+    async def _call(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """Make a call, again where it failed quickly; raise `Failed` where no answer came in time."""
+        headers = self._headers | request.pop("headers", {})
+        try:
+            async with asyncio.timeout(_call_seconds()):
+                return await self._try(method, self._base_url + path, headers=headers, **request)
+        except (TimeoutError, httpx.HTTPError) as error:
+            raise Failed(repr(error)) from error
+
+    async def _try(self, method: str, url: str, **request: Any) -> httpx.Response:
+        for pause in RETRY_AFTER_SECONDS:
+            try:
+                response = await http().request(method, url, **request)
+            except httpx.TransportError:
+                await asyncio.sleep(pause)
+                continue
+            if response.status_code not in RETRIED_STATUSES:
+                return response
+            await asyncio.sleep(pause)
+        return await http().request(method, url, **request)
+
+
+_UNASKED = "mm:game-host:unasked"
+
+
+def _call_seconds() -> float:
+    """Return how long a call may take: never so long that the match's lease could run out first."""
+    longest: float = settings.LEASE_SECONDS * LARGEST_SHARE_OF_LEASE
+    return min(settings.GAME_HOST_TIMEOUT_SECONDS, longest)
+
+
+def _body_of(request: GameRequest) -> dict[str, Any]:
+    return {
+        "match_id": str(request.match_id),
+        "tenant_id": request.tenant_id,
+        "pool_key": request.pool_key,
+        "mode": request.mode,
+        "time_control": request.time_control,
+        "rated": request.rated,
+        "players": [
+            {"user_id": p.user_id, "color": p.color, "team": p.team, "rating": p.rating}
+            for p in request.players
+        ],
+        "metadata": dict(request.metadata),
+    }
+
+
+def _read_created(response: httpx.Response) -> Game:
+    if response.status_code == httpx.codes.CONFLICT:
+        raise _Refused
+    if response.status_code not in {httpx.codes.OK, httpx.codes.CREATED}:
+        raise Failed(f"status {response.status_code}")
+    created = _decoded(response, _Created)
+    return Game(created.game_id, join_url=created.join_url or "")
+
+
+def _decoded(response: httpx.Response, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(response.content, type=kind)
+    except msgspec.MsgspecError as error:
+        raise Failed(f"an answer that makes no sense: {error}") from error
+
+
+def states() -> Mapping[str, str]:
+    """Return the state of the breaker by name; raises redis.RedisError when nobody can say."""
+    return {"game_service": Breaker("game-host").state()}

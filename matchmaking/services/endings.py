@@ -1,0 +1,129 @@
+"""The end of matches: by the session's end, by what the host says, by their age; and of games left behind."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from matchmaking.hosts import Question, game_host
+from matchmaking.models import Match
+from matchmaking.services.matches import ASK_PLAYING_SECONDS
+from matchmaking.services.rollback import log_match
+from realtime.transport.database import OUTAGES, database_now
+
+log = structlog.get_logger(__name__)
+
+CANCEL_AGAIN_SECONDS = 10
+"""A host that did not cancel a game is asked again after so long; longer than a call may take."""
+AT_ONCE = 100
+
+
+def finish(match_id: UUID, now: datetime) -> None:
+    """End a confirmed match without a result, so that its players can queue again."""
+    _finish([match_id], why="session_finished", now=now)
+
+
+def _finish(match_ids: Iterable[UUID], *, why: str, now: datetime, ends_game: bool = False) -> list[Match]:
+    """End confirmed matches; with ``ends_game`` the host is told to end their games, too."""
+    with transaction.atomic():
+        ended = list(
+            Match.objects.select_for_update(of=("self",))
+            .filter(id__in=list(match_ids), status=Match.Status.CONFIRMED)
+            .prefetch_related("players")
+            .order_by("id")
+        )
+        for match in ended:
+            match.status, match.finished_at, match.retry_at = Match.Status.FINISHED, now, None
+            match.game_cancel_due = ends_game
+            match.players.update(is_live=False)
+        Match.objects.bulk_update(ended, ["status", "finished_at", "retry_at", "game_cancel_due"])
+    for match in ended:
+        log_match("match_finished", match, why=why)
+    return ended
+
+
+def end_overlong(*, now: datetime) -> int:
+    """End matches that nobody has ended for too long, and their games; return how many."""
+    too_old = now - timedelta(seconds=settings.MAX_GAME_SECONDS)
+    old = Match.objects.filter(status=Match.Status.CONFIRMED, confirmed_at__lte=too_old)
+    ids = list(old.values_list("id", flat=True)[:AT_ONCE])
+    return len(_finish(ids, why="max_game_seconds", now=now, ends_game=True)) if ids else 0
+
+
+def end_by_staff(match_ids: Iterable[UUID], *, now: datetime) -> int:
+    """End confirmed matches and their games, as staff wish; return how many."""
+    return len(_finish(match_ids, why="staff", now=now, ends_game=True))
+
+
+# --- what the host says
+
+
+def ask_who_plays(*, now: datetime) -> None:
+    """Ask the host about confirmed matches, each every 30 s."""
+    due = _claimed(
+        Match.objects.filter(status=Match.Status.CONFIRMED, retry_at__lte=now),
+        until=now + timedelta(seconds=ASK_PLAYING_SECONDS),
+    )
+    if due:
+        game_host().ask_playing([_question(match) for match in due], note_playing)
+
+
+def _question(match: Match) -> Question:
+    return Question(
+        match_id=match.id,
+        game_id=match.game_id or "",
+        tenant_id=match.tenant_id,
+        user_ids=[player.user_id for player in match.players.all()],
+    )
+
+
+def note_playing(is_on: Mapping[UUID, bool]) -> None:
+    """Write down what the host says: a match that twice, 30 s apart, nobody played has ended."""
+    now = database_now()
+    on = Match.objects.filter(status=Match.Status.CONFIRMED)
+    on.filter(id__in=[match_id for match_id, plays in is_on.items() if plays]).update(not_playing_since=None)
+    silent = on.filter(id__in=[match_id for match_id, plays in is_on.items() if not plays])
+    # Two answers 30 s apart may be written down a little less than that apart.
+    long_ago = now - timedelta(seconds=ASK_PLAYING_SECONDS - 1)
+    over = list(silent.filter(not_playing_since__lte=long_ago).values_list("id", flat=True))
+    silent.filter(not_playing_since=None).update(not_playing_since=now)
+    if over:
+        _finish(over, why="not_playing", now=now)
+
+
+# --- games that were left behind
+
+
+def cancel_games(*, now: datetime) -> None:
+    """Ask the host to cancel the games that rolled back matches may have left; until it has, again."""
+    due = _claimed(
+        Match.objects.filter(Q(retry_at=None) | Q(retry_at__lte=now), game_cancel_due=True),
+        until=now + timedelta(seconds=CANCEL_AGAIN_SECONDS),
+    )
+    for match in due:
+        try:
+            _cancel_game(match, now=now)
+        except OUTAGES:
+            raise
+        except Exception:
+            # It is tried again; the other games are not to wait for it.
+            log.exception("game_not_cancelled", match=str(match.id))
+
+
+def _cancel_game(match: Match, *, now: datetime) -> None:
+    def done() -> None:
+        Match.objects.filter(id=match.id).update(game_cancel_due=False, retry_at=None)
+
+    game_host().cancel(match.tenant_id, match.id, done, now=now)
+
+
+def _claimed(due: QuerySet[Match], *, until: datetime) -> list[Match]:
+    """Return what is due, for this worker alone: nobody else takes it before ``until``."""
+    with transaction.atomic():
+        taken = list(due.select_for_update(skip_locked=True).order_by("id")[:AT_ONCE])
+        Match.objects.filter(id__in=[match.id for match in taken]).update(retry_at=until)
+    return list(Match.objects.filter(id__in=[m.id for m in taken]).prefetch_related("players"))

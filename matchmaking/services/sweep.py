@@ -1,0 +1,101 @@
+"""Every few seconds: end the tickets of players who have been silent for too long."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+
+from matchmaking.domain.matches import Cause
+from matchmaking.domain.staleness import is_stale, last_sign, stale_seconds
+from matchmaking.models import Ticket
+from matchmaking.services import tickets
+from matchmaking.services.rollback import Failure, roll_back
+from realtime.transport import presence
+from realtime.transport.auth import player_address
+
+log = structlog.get_logger(__name__)
+
+LATE_SECONDS = 10
+"""A sweep that comes so much too late: the service was not well, and nobody's silence counts."""
+
+
+def sweep(*, now: datetime) -> int:
+    """End the tickets of stale players, reserved ones after rolling their match back; return how many.
+
+    Raises redis.RedisError where nobody can say who is silent: then nobody is.
+    """
+    _notice_own_absence()
+    presence.note_dead_processes()
+    stale = _stale(now=now)
+    for start in range(0, len(stale), tickets.TICKETS_PER_TRANSACTION):
+        _end(stale[start : start + tickets.TICKETS_PER_TRANSACTION], now=now)
+    return len(stale)
+
+
+def _notice_own_absence() -> None:
+    since = presence.note_sweep()
+    if since is None or since > settings.STALE_SWEEP_SECONDS + LATE_SECONDS:
+        log.warning("sweep_was_away", seconds=since)
+        presence.note_fault()
+
+
+def _stale(*, now: datetime) -> list[tuple[Ticket, datetime]]:
+    """Return live tickets whose players are stale, with their last sign of life."""
+    after = _after_seconds()
+    whole = presence.whole_since(now=now)
+    if not is_stale(whole, now=now, after_seconds=after):
+        return []
+    silent = _silent(whole, now=now, after=after)
+    bereft = presence.bereft_at([_address(ticket) for ticket, _ in silent], now=now)
+    return [
+        (ticket, sign)
+        for ticket, sign in silent
+        if is_stale(max(sign, bereft.get(_address(ticket), sign)), now=now, after_seconds=after)
+    ]
+
+
+def _silent(whole: datetime, *, now: datetime, after: float) -> list[tuple[Ticket, datetime]]:
+    live = list(
+        Ticket.objects.filter(status__in=Ticket.LIVE, queued_at__lte=now - timedelta(seconds=after)).only(
+            "id", "tenant_id", "user_id", "pool_id", "queued_at", "status", "match_id"
+        )
+    )
+    heard = presence.heard_at([_address(ticket) for ticket in live], now=now)
+    signs = [
+        (
+            ticket,
+            last_sign(queued_at=ticket.queued_at, whole_since=whole, signs=[heard.get(_address(ticket))]),
+        )
+        for ticket in live
+    ]
+    return [(ticket, sign) for ticket, sign in signs if is_stale(sign, now=now, after_seconds=after)]
+
+
+def _after_seconds() -> float:
+    return stale_seconds(
+        period_seconds=settings.HEARTBEAT_SECONDS,
+        pong_seconds=settings.PONG_SECONDS,
+        misses=settings.MISSED_HEARTBEATS,
+    )
+
+
+def _address(ticket: Ticket) -> str:
+    return player_address(ticket.tenant_id, ticket.user_id)
+
+
+def _end(stale: Sequence[tuple[Ticket, datetime]], *, now: datetime) -> None:
+    for ticket, _ in stale:
+        if ticket.status == Ticket.Status.RESERVED and ticket.match_id is not None:
+            roll_back(ticket.match_id, Failure(Cause.UNREACHABLE, frozenset({ticket.user_id})), now=now)
+    last_signs = {ticket.id: sign for ticket, sign in stale}
+    for ticket in tickets.end_searching(list(last_signs), Ticket.End.CONNECTION_TIMEOUT, now=now):
+        log.warning(
+            "player_stale",
+            tenant=ticket.tenant_id,
+            user=ticket.user_id,
+            pool=str(ticket.pool_id),
+            ticket=str(ticket.id),
+            waited=round((now - ticket.queued_at).total_seconds(), 3),
+            heard_at=last_signs[ticket.id].isoformat(),
+        )
