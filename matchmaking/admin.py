@@ -1,15 +1,25 @@
 """Staff's view of pools, tickets and matches."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import ClassVar
 
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html_join
+from redis.exceptions import RedisError
 from unfold.admin import ModelAdmin
-from unfold.decorators import display
+from unfold.decorators import action, display
 
-from matchmaking.models import Match, MatchPlayer, Pool, Rating, Ticket
+from matchmaking.domain.health import latency_ms
+from matchmaking.models import FailedAttempt, Match, MatchPlayer, Pool, Rating, Ticket
+from matchmaking.services import staff
+from matchmaking.timeline import timeline
 from realtime.admin import ReadOnlyAdmin, ReadOnlyInline
+from realtime.transport import presence
+from realtime.transport.auth import player_address
+from realtime.transport.database import database_now
 
 _TICKET_COLORS = {
     "SEARCHING": "info",
@@ -94,18 +104,64 @@ class TicketAdmin(ReadOnlyAdmin):
     list_select_related = ("pool",)
     date_hierarchy = "queued_at"
     show_full_result_count = False
+    readonly_fields = ("show_connections",)
+    actions = ("cancel_tickets",)
 
     @display(description="Status", ordering="status", label=_TICKET_COLORS)
     def show_status(self, ticket: Ticket) -> str:
         """Show the status in its colour."""
         return ticket.status
 
+    @display(description="Connections now")
+    def show_connections(self, ticket: Ticket) -> str:
+        """Show the heartbeats of the player's connections, as Redis has them."""
+        address = player_address(ticket.tenant_id, ticket.user_id)
+        try:
+            connections = presence.connections_of([address], now=database_now())[address]
+        except RedisError:
+            return "Redis does not answer."
+        return _lines([_told(connection) for connection in connections]) or "None."
+
+    @action(description="Cancel the tickets", permissions=["matchmaking.change_ticket"])
+    def cancel_tickets(self, request: HttpRequest, chosen: QuerySet[Ticket]) -> None:
+        """Take the players out of the queue; reserved ones after their match is rolled back."""
+        ended = staff.cancel_tickets(list(chosen.values_list("id", flat=True)), now=database_now())
+        self.message_user(request, f"{ended} tickets cancelled.")
+
+
+def _lines(texts: Sequence[str]) -> str:
+    return format_html_join("", "<div>{}</div>", ((text,) for text in texts))
+
+
+def _told(connection: presence.Connection) -> str:
+    def at(moment: datetime | None) -> str:
+        return f"{moment:%H:%M:%S}" if moment else "never"
+
+    state = "process dead" if not connection.is_alive else "stale" if connection.is_stale else "open"
+    return (
+        f"{connection.connection_id}: {state}, last ping {at(connection.last_ping_at)},"
+        f" last sign of life {at(connection.last_pong_at)}, {connection.missed} missed"
+    )
+
 
 class PlayersInline(ReadOnlyInline):
-    """The players of a match."""
+    """The players of a match, and what was seen of them."""
 
     model = MatchPlayer
-    fields: ClassVar = ("user_id", "display_name", "rating", "color", "team", "ticket_id")
+    fields: ClassVar = (
+        "user_id",
+        "display_name",
+        "rating",
+        "color",
+        "team",
+        "answered_at",
+        "acknowledged_at",
+        "connections",
+        "heard_at",
+        "is_cause",
+        "outcome",
+        "ticket_id",
+    )
     readonly_fields = fields
 
 
@@ -129,12 +185,19 @@ class MatchAdmin(ReadOnlyAdmin):
     list_select_related = ("pool",)
     date_hierarchy = "created_at"
     show_full_result_count = False
+    readonly_fields = ("show_timeline",)
     inlines = (PlayersInline,)
+    actions: ClassVar = ("end_matches",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Match]:
         """Read the players of a page in one query."""
         matches: QuerySet[Match] = super().get_queryset(request)
         return matches.prefetch_related("players")
+
+    def get_fields(self, request: HttpRequest, obj: Match | None = None) -> list[str]:
+        """Put the timeline first: it is what one comes for."""
+        fields = [name for name in super().get_fields(request, obj) if name != "show_timeline"]
+        return ["show_timeline", *fields]
 
     @display(description="Players")
     def show_players(self, match: Match) -> str:
@@ -145,3 +208,48 @@ class MatchAdmin(ReadOnlyAdmin):
     def show_status(self, match: Match) -> str:
         """Show the status in its colour."""
         return match.status
+
+    @display(description="Timeline")
+    def show_timeline(self, match: Match) -> str:
+        """Tell the match step by step."""
+        return _lines([f"{entry.at:%H:%M:%S.%f}"[:-3] + f"  {entry.what}" for entry in timeline(match)])
+
+    @action(description="End the matches", permissions=["matchmaking.change_match"])
+    def end_matches(self, request: HttpRequest, chosen: QuerySet[Match]) -> None:
+        """Roll back what is in flight, end what is confirmed."""
+        ended = staff.end_matches(list(chosen.values_list("id", flat=True)), now=database_now())
+        self.message_user(request, f"{ended} matches ended.")
+
+
+@admin.register(FailedAttempt)
+class FailedAttemptAdmin(MatchAdmin):
+    """Matches that were rolled back: why, while doing what, and what became of the players."""
+
+    list_display = (
+        "finished_at",
+        "cancel_reason",
+        "failed_stage",
+        "show_players",
+        "show_causers",
+        "pool",
+        "show_took",
+        "game_cancel_due",
+    )
+    list_filter = ("cancel_reason", "failed_stage", "pool", "tenant_id")
+    date_hierarchy = "finished_at"
+    actions: ClassVar = ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Match]:
+        """Leave out what came about."""
+        return super().get_queryset(request).filter(status=Match.Status.CANCELLED)
+
+    @display(description="Because of")
+    def show_causers(self, match: Match) -> str:
+        """Show whose fault it was."""
+        return ", ".join(player.display_name for player in match.players.all() if player.is_cause) or "-"
+
+    @display(description="Took")
+    def show_took(self, match: Match) -> str:
+        """Show how long the attempt lasted."""
+        took = latency_ms(match.created_at, match.finished_at)
+        return "-" if took is None else f"{took:.0f} ms"

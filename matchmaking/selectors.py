@@ -185,6 +185,13 @@ def active_state(caller: Caller, seat: MatchPlayer | None, *, now: datetime) -> 
     )
 
 
+def has_ended(caller: Caller, game_id: str) -> bool:
+    """Return whether a game is that of a match of the caller which has ended, or was rolled back."""
+    ended = (Match.Status.FINISHED, Match.Status.CANCELLED)
+    matches: bool = _matches_of(caller).filter(game_id=game_id, status__in=ended).exists()
+    return matches
+
+
 def color_balances(tenant_id: str, user_ids: Sequence[str]) -> dict[str, int]:
     """Return how many times more often than black each user had white in its latest confirmed games."""
     with connection.cursor() as cursor:

@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_shutdown
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "matchmaking_site.settings")
 
@@ -19,6 +19,14 @@ def _broker_url(redis_url: str) -> str:
 @setup_logging.connect
 def _keep_our_logging(**_: Any) -> None:
     """Leave the logging as settings.py made it: without a receiver Celery replaces it."""
+
+
+@worker_shutdown.connect
+def _finish_calls(**_: Any) -> None:
+    """Write down what the game host still answers: a stage that was begun is finished."""
+    from matchmaking.hosts import finish_calls  # the registry of apps has to be ready
+
+    finish_calls(settings.GAME_HOST_TIMEOUT_SECONDS + 1)
 
 
 app = Celery("matchmaking")

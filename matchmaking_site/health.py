@@ -9,6 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from redis.exceptions import RedisError
 
+from matchmaking import hosts
 from realtime.transport import presence, store
 
 log = structlog.get_logger(__name__)
@@ -24,11 +25,24 @@ def live(_request: HttpRequest) -> JsonResponse:
 @csrf_exempt
 @require_safe
 def ready(_request: HttpRequest) -> JsonResponse:
-    """Answer 200 when database, Redis and matching loop are well, else 503 with the failing parts named."""
+    """Answer 200 when database, Redis and matching loop are well, else 503 with the failing parts named.
+
+    A game service that fails pauses matching and nothing else: players stay connected and queued here, so
+    it is named as degraded, with 200.
+    """
     failing = [name for name, is_well in _PARTS if not is_well()]
+    degraded = [] if failing else _degraded()
+    status = "failing" if failing else "degraded" if degraded else "ok"
     return JsonResponse(
-        {"status": "failing" if failing else "ok", "failing": failing}, status=503 if failing else 200
+        {"status": status, "failing": failing, "degraded": degraded}, status=503 if failing else 200
     )
+
+
+def _degraded() -> list[str]:
+    try:
+        return sorted(name for name, state in hosts.states().items() if state != "closed")
+    except RedisError:
+        return []
 
 
 def _database_is_well() -> bool:

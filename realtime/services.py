@@ -92,9 +92,11 @@ def cancel_session(tenant_id: str, match_id: UUID, *, now: datetime) -> None:
         GameSession.objects.bulk_create(
             [GameSession(tenant_id=tenant_id, match_id=match_id, created_at=now)], ignore_conflicts=True
         )
-        GameSession.objects.filter(match_id=match_id, finished_at=None).update(
-            phase=GameSession.Phase.FINISHED, finished_at=now
-        )
+        session = GameSession.objects.select_for_update().get(match_id=match_id)
+        if session.finished_at is None:
+            _finish(session, now=now)
+            if session.started_at is not None:
+                _tell(session.id, [GameOver(session_id=str(session.id), standing=[])], now=now)
 
 
 def start_sessions(match_ids: Iterable[UUID], *, now: datetime) -> None:
@@ -230,9 +232,7 @@ def _end_duel(
         participant.left_at = now
         participant.left_reason = reason
         participant.save(update_fields=["connection_state", "left_at", "left_reason"])
-    session.phase = GameSession.Phase.FINISHED
-    session.finished_at = now
-    session.save(update_fields=["phase", "finished_at"])
+    _finish(session, now=now)
     if session.match_id is not None:
         for listener in session_finished_listeners:
             listener(session.match_id, now)
@@ -244,6 +244,12 @@ def _end_duel(
     _tell(session.id, [*left, GameOver(session_id=str(session.id), standing=[])], now=now)
     transaction.on_commit(lambda: publish(closing), robust=True)
     log.info("session_finished", session=str(session.id), match=str(session.match_id), reason=reason)
+
+
+def _finish(session: GameSession, *, now: datetime) -> None:
+    session.phase = GameSession.Phase.FINISHED
+    session.finished_at = now
+    session.save(update_fields=["phase", "finished_at"])
 
 
 def _tell(session_id: UUID, messages: Iterable[ServerMessage], *, now: datetime) -> None:

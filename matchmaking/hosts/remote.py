@@ -7,6 +7,7 @@ the circuit breaker counts: cancelling and asking may work where creating does n
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
@@ -78,11 +79,18 @@ class RemoteHost:
 
     def active_game(self, tenant_id: str, user_id: str) -> str | None:
         """Return the game that a user is in; None also where that cannot be asked within a second."""
-        if store.client().exists(_UNASKED):
+        try:
+            if store.client().exists(_UNASKED):
+                return None
+            return self._ask_in_a_moment(tenant_id, user_id)
+        except RedisError as error:
+            log.warning("active_game_not_asked", user=user_id, tenant=tenant_id, error=repr(error))
             return None
+
+    def _ask_in_a_moment(self, tenant_id: str, user_id: str) -> str | None:
         try:
             return run(self._active_game(tenant_id, user_id)).result(ASK_AT_JOIN_SECONDS)
-        except (Failed, TimeoutError) as error:
+        except (Failed, FutureTimeoutError) as error:
             log.warning("active_game_not_asked", user=user_id, tenant=tenant_id, error=repr(error))
             store.client().set(_UNASKED, 1, px=int(ASK_AGAIN_SECONDS * 1000))
             return None

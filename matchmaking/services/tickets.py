@@ -14,6 +14,7 @@ from matchmaking import ratings, selectors
 from matchmaking.domain.errors import ActiveGameExists, AlreadyInQueue, CannotCancel, PoolNotFound
 from matchmaking.domain.matches import HOST_PAUSE_SECONDS, sit_out_seconds
 from matchmaking.domain.rules import age_order
+from matchmaking.hosts import game_host
 from matchmaking.models import Pool, Ticket
 from matchmaking.wakeup import wake_after_commit
 from realtime.protocol.codec import MAX_METADATA_BYTES, encode_json
@@ -35,16 +36,12 @@ _TRIES = 3
 def join(caller: Caller, request: JoinQueueData, *, origin: Origin, now: datetime) -> TicketMessage:
     """Queue the caller in a pool; return the ticket.
 
-    Raises `PoolNotFound`, `AlreadyInQueue`, `ActiveGameExists` and, for metadata beyond 2 KiB,
-    `InvalidRequest`. The database itself holds "one live ticket", under any race.
+    Raises `PoolNotFound`, `AlreadyInQueue`, `ActiveGameExists` (here or at the game host) and, for metadata
+    beyond 2 KiB, `InvalidRequest`. The database itself holds "one live ticket", under any race.
     """
-    if len(encode_json(request.metadata).encode()) > MAX_METADATA_BYTES:
-        raise InvalidRequest(f"metadata is larger than {MAX_METADATA_BYTES} bytes", field="metadata")
-    if request.party_id is not None:
-        raise NotFound("There is no such party")
-    pool = Pool.objects.filter(tenant_id=caller.tenant_id, key=request.pool_key, is_active=True).first()
-    if pool is None:
-        raise PoolNotFound
+    pool = _wanted_pool(caller, request)
+    if _plays_elsewhere(caller):
+        raise ActiveGameExists
     is_there = bool(origin.connection_id) or _is_connected(caller)
     for _ in range(_TRIES):
         ticket = _new_ticket(caller, pool, request, is_there=is_there, now=now)
@@ -58,6 +55,17 @@ def join(caller: Caller, request: JoinQueueData, *, origin: Origin, now: datetim
             raise AlreadyInQueue(queue_entry_id=str(live.id))
         # The ticket in the way ended between the two statements: there is room now.
     raise AlreadyInQueue
+
+
+def _wanted_pool(caller: Caller, request: JoinQueueData) -> Pool:
+    if len(encode_json(request.metadata).encode()) > MAX_METADATA_BYTES:
+        raise InvalidRequest(f"metadata is larger than {MAX_METADATA_BYTES} bytes", field="metadata")
+    if request.party_id is not None:
+        raise NotFound("There is no such party")
+    pool = Pool.objects.filter(tenant_id=caller.tenant_id, key=request.pool_key, is_active=True).first()
+    if pool is None:
+        raise PoolNotFound
+    return pool
 
 
 def _new_ticket(
@@ -92,6 +100,12 @@ def _insert(ticket: Ticket, *, origin: Origin, now: datetime) -> TicketMessage:
     emit([Outgoing(address=address, message=joined, origin=origin)], now=now)
     _log("queue_joined", ticket, position=answer.position)
     return answer
+
+
+def _plays_elsewhere(caller: Caller) -> bool:
+    """Ask the game host, whose word counts unless it speaks of a match that has ended here."""
+    game_id = game_host().active_game(caller.tenant_id, caller.user_id)
+    return game_id is not None and not selectors.has_ended(caller, game_id)
 
 
 def _is_connected(caller: Caller) -> bool:

@@ -20,6 +20,6 @@ def test_a_process_that_answers_is_alive() -> None:
 
 
 def test_it_is_ready_while_the_loop_runs() -> None:
-    assert health("ready") == (503, {"status": "failing", "failing": ["matching_loop"]})
+    assert health("ready") == (503, {"status": "failing", "failing": ["matching_loop"], "degraded": []})
     loop.tick()
-    assert health("ready") == (200, {"status": "ok", "failing": []})
+    assert health("ready") == (200, {"status": "ok", "failing": [], "degraded": []})

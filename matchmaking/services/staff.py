@@ -1,0 +1,30 @@
+"""What staff may do to tickets and matches."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from matchmaking.domain.matches import Cause
+from matchmaking.models import Match, Ticket
+from matchmaking.services import endings, tickets
+from matchmaking.services.rollback import Failure, roll_back_all
+
+
+def cancel_tickets(ticket_ids: Collection[UUID], *, now: datetime) -> int:
+    """End live tickets; the matches of reserved ones are rolled back first. Return how many were ended."""
+    reserved = Ticket.objects.filter(id__in=ticket_ids, status=Ticket.Status.RESERVED)
+    _roll_back(reserved.values("match_id"), now=now)
+    return len(tickets.end_searching(ticket_ids, Ticket.End.STAFF, now=now))
+
+
+def end_matches(match_ids: Collection[UUID], *, now: datetime) -> int:
+    """Roll back what is in flight, and end what is confirmed, with its game; return how many."""
+    return _roll_back(match_ids, now=now) + endings.end_by_staff(match_ids, now=now)
+
+
+def _roll_back(match_ids: Collection[UUID] | QuerySet[Any, Any], *, now: datetime) -> int:
+    ids = Match.objects.filter(id__in=match_ids).values_list("id", flat=True)
+    return len(roll_back_all(dict.fromkeys(ids, Failure(Cause.STAFF)), now=now))
