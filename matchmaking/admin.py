@@ -187,7 +187,7 @@ class MatchAdmin(ReadOnlyAdmin):
     show_full_result_count = False
     readonly_fields = ("show_timeline",)
     inlines = (PlayersInline,)
-    actions: ClassVar = ("end_matches",)
+    actions: ClassVar[tuple[str, ...]] = ("end_matches",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Match]:
         """Read the players of a page in one query."""
@@ -237,7 +237,7 @@ class FailedAttemptAdmin(MatchAdmin):
     )
     list_filter = ("cancel_reason", "failed_stage", "pool", "tenant_id")
     date_hierarchy = "finished_at"
-    actions: ClassVar = ()
+    actions: ClassVar[tuple[str, ...]] = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Match]:
         """Leave out what came about."""
