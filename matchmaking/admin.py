@@ -112,6 +112,10 @@ class TicketAdmin(ReadOnlyAdmin):
         """Show the status in its colour."""
         return ticket.status
 
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        """Who may change tickets may cancel them, which is the one change there is."""
+        return bool(request.user.has_perm("matchmaking.change_ticket"))
+
     @display(description="Connections now")
     def show_connections(self, ticket: Ticket) -> str:
         """Show the heartbeats of the player's connections, as Redis has them."""
@@ -122,7 +126,7 @@ class TicketAdmin(ReadOnlyAdmin):
             return "Redis does not answer."
         return _lines([_told(connection) for connection in connections]) or "None."
 
-    @action(description="Cancel the tickets", permissions=["matchmaking.change_ticket"])
+    @action(description="Cancel the tickets", permissions=["cancel"])
     def cancel_tickets(self, request: HttpRequest, chosen: QuerySet[Ticket]) -> None:
         """Take the players out of the queue; reserved ones after their match is rolled back."""
         ended = staff.cancel_tickets(list(chosen.values_list("id", flat=True)), now=database_now())
@@ -199,6 +203,10 @@ class MatchAdmin(ReadOnlyAdmin):
         fields = [name for name in super().get_fields(request, obj) if name != "show_timeline"]
         return ["show_timeline", *fields]
 
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        """Who may change matches may end them, which is the one change there is."""
+        return bool(request.user.has_perm("matchmaking.change_match"))
+
     @display(description="Players")
     def show_players(self, match: Match) -> str:
         """Show who plays."""
@@ -214,7 +222,7 @@ class MatchAdmin(ReadOnlyAdmin):
         """Tell the match step by step."""
         return _lines([f"{entry.at:%H:%M:%S.%f}"[:-3] + f"  {entry.what}" for entry in timeline(match)])
 
-    @action(description="End the matches", permissions=["matchmaking.change_match"])
+    @action(description="End the matches", permissions=["end"])
     def end_matches(self, request: HttpRequest, chosen: QuerySet[Match]) -> None:
         """Roll back what is in flight, end what is confirmed."""
         ended = staff.end_matches(list(chosen.values_list("id", flat=True)), now=database_now())

@@ -166,8 +166,7 @@ class RemoteHost:
         return False
 
     async def _active_game(self, tenant_id: str, user_id: str) -> str | None:
-        path = f"/users/{quote(tenant_id, safe='')}/{quote(user_id, safe='')}/active-game"
-        response = await self._call("GET", path)
+        response = await self._call("GET", f"/users/{_segment(tenant_id)}/{_segment(user_id)}/active-game")
         if response.status_code != httpx.codes.OK:
             raise Failed(f"status {response.status_code}")
         return _decoded(response, _Active).game_id
@@ -213,6 +212,11 @@ def _call_seconds() -> float:
     """Return how long a call may take: never so long that the match's lease could run out first."""
     longest: float = settings.LEASE_SECONDS * LARGEST_SHARE_OF_LEASE
     return min(settings.GAME_HOST_TIMEOUT_SECONDS, longest)
+
+
+def _segment(text: str) -> str:
+    """Return a segment of a path that says ``text``; a user may be called "..", which is no way up."""
+    return quote(text, safe="").replace(".", "%2E")
 
 
 def _body_of(request: GameRequest) -> dict[str, Any]:

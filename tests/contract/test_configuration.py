@@ -16,7 +16,7 @@ from matchmaking_site.stack.environment import parts_environment, read_options
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/configuration.md").read_text()
 OWN = "What `make run` sets by itself"
-NEEDED, NONE = "*needed*", "*none*"
+NEEDED, NONE, EMPTY = "*needed*", "*none*", "*empty*"
 
 READERS = {"env", "environment", "os.environ"}
 # Python's and Django's own, given by the files that start a process.
@@ -116,6 +116,8 @@ class Readings:
 def written(default: ast.expr | None) -> str:
     """Return a default as an environment variable would spell it; empty where it is made up when needed."""
     match default:
+        case ast.Constant(value=""):
+            return EMPTY
         case ast.Constant(value=value):
             return str(value).lower() if isinstance(value, bool) else str(value)
         case ast.Name(id=name) | ast.FormattedValue(value=ast.Name(id=name)):
@@ -178,7 +180,9 @@ def test_the_code_reads_the_variables_that_it_is_known_to_read() -> None:
 def test_the_page_gives_the_default_that_the_code_has(name: str) -> None:
     defaults = {reading.default for reading in READINGS if reading.name == name} - {""}
     without = NEEDED if name in IN_SETTINGS else NONE
-    assert {DOCUMENTED[name]} == ({f"`{default}`" for default in defaults} or {without})
+    assert {DOCUMENTED[name]} == (
+        {default if default == EMPTY else f"`{default}`" for default in defaults} or {without}
+    )
 
 
 def test_the_page_says_what_the_run_on_one_machine_sets_by_itself(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ APPS = "Apps depend downwards only"
 SITE = "Inside the site: entrances, what they are made of, what stands alone"
 BUSINESS = "Inside a business app: doors, writes, ports, reads, tables, rules"
 SERVICES = "Inside matchmaking's services: whole stories, matches, tickets"
+HOSTS = "Inside the game hosts: what they are, what a remote one stands on"
 RULES = "Inside matchmaking's rules: who fits whom is known to pairing alone"
 REALTIME = "Inside realtime: doors, writes, reads, transport, tables, rules and protocol"
 TRANSPORT = "Inside the transport: sockets, hub, outbox, and what they stand on"
@@ -57,6 +58,11 @@ OFFENCES: dict[str, list[tuple[str, str]]] = {
     SERVICES: [
         ("matchmaking/services/tickets.py", "matchmaking.services.matches"),
         ("matchmaking/services/undecided.py", UNDECIDED),
+    ],
+    HOSTS: [
+        ("matchmaking/hosts/builtin.py", "matchmaking.hosts.remote"),
+        ("matchmaking/hosts/calls.py", "matchmaking.hosts.breaker"),
+        ("matchmaking/hosts/undecided.py", UNDECIDED),
     ],
     RULES: [
         ("matchmaking/domain/rules.py", "matchmaking.domain.quality"),
@@ -113,6 +119,7 @@ OFFENCES: dict[str, list[tuple[str, str]]] = {
     ],
     ALONE: [
         ("realtime/services.py", "tests"),
+        ("matchmaking/wakeup.py", "examples"),
         ("matchmaking_site/management/commands/demo.py", "hypothesis"),
     ],
 }
@@ -180,7 +187,7 @@ def test_every_contract_has_an_offence_that_breaks_it() -> None:
 
 
 def test_every_package_of_the_product_is_under_contract() -> None:
-    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks", "examples"}
     assert packages == set(CONFIGURATION["root_packages"])
 
 
