@@ -186,9 +186,13 @@ def active_state(caller: Caller, seat: MatchPlayer | None, *, now: datetime) -> 
 
 
 def has_ended(caller: Caller, game_id: str) -> bool:
-    """Return whether a game is that of a match of the caller which has ended, or was rolled back."""
-    ended = (Match.Status.FINISHED, Match.Status.CANCELLED)
-    matches: bool = _matches_of(caller).filter(game_id=game_id, status__in=ended).exists()
+    """Return whether a game is that of a match of the caller which has ended, or was rolled back.
+
+    One that was rolled back before the host had told its game may have any, until that is cancelled.
+    """
+    is_over = Q(game_id=game_id, status__in=(Match.Status.FINISHED, Match.Status.CANCELLED))
+    is_left_behind = Q(game_id=None, game_cancel_due=True)
+    matches: bool = _matches_of(caller).filter(is_over | is_left_behind).exists()
     return matches
 
 

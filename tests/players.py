@@ -33,9 +33,10 @@ class Player:
 
     def __init__(self, url: str, token: str, *, path: str = "/ws/matchmaking/", silent: bool = False) -> None:
         self.frames: list[Frame] = []
+        self.received_at: list[float] = []
         self.answers_pings = not silent
         self.acknowledges = not silent
-        self.answers_heartbeats = True
+        self.answers_heartbeats = not silent
         self.close_code: int | None = None
         self._url = url + path
         self._token = token
@@ -75,6 +76,7 @@ class Player:
                 frame = json.loads(text)
                 async with self._news:
                     self.frames.append(frame)
+                    self.received_at.append(time.time())
                     self._news.notify_all()
                 await self._answer(frame)
         async with self._news:

@@ -7,13 +7,13 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from matchmaking.hosts import Question, game_host
 from matchmaking.models import Match
 from matchmaking.services.matches import ASK_PLAYING_SECONDS
 from matchmaking.services.rollback import log_match
-from realtime.transport.database import OUTAGES, database_now
+from realtime.transport.database import OUTAGES, database_now, update_each
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +40,7 @@ def _finish(match_ids: Iterable[UUID], *, why: str, now: datetime, ends_game: bo
             match.status, match.finished_at, match.retry_at = Match.Status.FINISHED, now, None
             match.game_cancel_due = ends_game
             match.players.update(is_live=False)
-        Match.objects.bulk_update(ended, ["status", "finished_at", "retry_at", "game_cancel_due"])
+        update_each(ended, ["status", "finished_at", "retry_at", "game_cancel_due"])
     for match in ended:
         log_match("match_finished", match, why=why)
     return ended
@@ -122,8 +122,9 @@ def _cancel_game(match: Match, *, now: datetime) -> None:
 
 
 def _claimed(due: QuerySet[Match], *, until: datetime) -> list[Match]:
-    """Return what is due, for this worker alone: nobody else takes it before ``until``."""
+    """Return what has been due for longest, for this worker alone: nobody else takes it before ``until``."""
+    longest_due_first = F("retry_at").asc(nulls_first=True), "id"
     with transaction.atomic():
-        taken = list(due.select_for_update(skip_locked=True).order_by("id")[:AT_ONCE])
+        taken = list(due.select_for_update(skip_locked=True).order_by(*longest_due_first)[:AT_ONCE])
         Match.objects.filter(id__in=[match.id for match in taken]).update(retry_at=until)
     return list(Match.objects.filter(id__in=[m.id for m in taken]).prefetch_related("players"))

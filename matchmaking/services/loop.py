@@ -8,6 +8,7 @@ import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
@@ -20,6 +21,7 @@ from matchmaking.domain.matches import Cause, Decision, MatchView, PlayerView, S
 from matchmaking.hosts import game_host
 from matchmaking.models import Match, MatchPlayer, Pool
 from matchmaking.services import endings, matches, pairs, tickets
+from matchmaking.services.alone import OneAtATime
 from matchmaking.services.matches import wake_for_answers
 from matchmaking.services.rollback import Failure, roll_back_all
 from matchmaking.wakeup import wake
@@ -32,6 +34,7 @@ log = structlog.get_logger(__name__)
 
 _IN_FLIGHT = (Match.Status.PROPOSED, Match.Status.AWAITING_ACCEPTANCE)
 _rng = random.SystemRandom()
+_alone = OneAtATime()
 
 Answers = Mapping[tuple[str, str], datetime]
 Decided = tuple[Decision, MatchView]
@@ -39,10 +42,13 @@ Decisions = Mapping[Step, Mapping[UUID, Decided]]
 
 
 def advance() -> None:
-    """Move every match that can move, then pair who is searching; pool by pool."""
+    """Move every match that can move, then pair who is searching; pool by pool.
+
+    A process works on a pool once at a time: a second thread would only do the same, and wait for its rows.
+    """
     for pool_id in _pools_with_work():
         with _isolated(pool_id):
-            _advance_pool(pool_id)
+            _alone(pool_id, lambda pool_id=pool_id: advance_pool(pool_id))
 
 
 @contextmanager
@@ -67,11 +73,16 @@ def _pools_with_work() -> list[UUID | None]:
     return sorted({*tickets.pools_searching(), *in_flight.distinct()}, key=str)
 
 
-def _advance_pool(pool_id: UUID | None) -> None:
-    for batch in _batches(_decide_all(pool_id)):
-        _act(batch)
+def advance_pool(pool_id: UUID | None) -> None:
+    """Move every match of a pool that can move, then pair who is searching in it."""
+    _move(pool_id)
     if pool_id is not None:
         _pair(Pool.objects.get(id=pool_id))
+
+
+def _move(pool_id: UUID | None) -> None:
+    for batch in _batches(_decide_all(pool_id)):
+        _act(batch)
 
 
 # --- matches in flight
@@ -79,40 +90,70 @@ def _advance_pool(pool_id: UUID | None) -> None:
 
 def _decide_all(pool_id: UUID | None) -> list[tuple[UUID, Decided]]:
     """Say what each match in flight should do now, and as what it was seen."""
-    in_flight = list(
-        Match.objects.filter(Q(pool=pool_id), status__in=_IN_FLIGHT)
-        .only("id", "stage", "deadline", "lease_until", "retry_at")
-        .prefetch_related("players")
-        .order_by("id")
-    )
-    if not in_flight:
+    seats = _seats_in_flight(pool_id)
+    if not seats:
         return []
     now = database_now()
-    keys = [key for match in in_flight for player in match.players.all() for key in _keys(match, player)]
-    answers = presence.answered_at(keys, now=now)
+    answers = presence.answered_at([key for seat in seats if (key := _key(seat)) is not None], now=now)
     # Asked after the answers: what is lost in between is not taken for silence.
     kept_since = presence.remembers_since(now=now)
-    views = {match.id: _view(match, answers, kept_since) for match in in_flight}
+    by_match: dict[UUID, list[_Seat]] = {}
+    for seat in seats:
+        by_match.setdefault(seat.match_id, []).append(seat)
+    views = {match_id: _view(of_match, answers, kept_since) for match_id, of_match in by_match.items()}
     return [(match_id, (decide(view, now), view)) for match_id, view in views.items()]
 
 
-def _keys(match: Match, player: MatchPlayer) -> Iterator[tuple[str, str]]:
-    """Yield where the answer is found that the match waits for now."""
-    address = player_address(player.tenant_id, player.user_id)
-    if match.stage == Stage.VERIFYING:
-        yield address, player.nonce
-    if match.stage == Stage.NOTIFYING:
-        yield address, str(player.found_event_id)
+class _Seat(NamedTuple):
+    """A player of a match in flight, with the match's columns: rows, since there may be thousands."""
+
+    match_id: UUID
+    stage: str
+    deadline: datetime
+    lease_until: datetime
+    retry_at: datetime | None
+    tenant_id: str
+    user_id: str
+    nonce: str
+    found_event_id: UUID | None
 
 
-def _view(match: Match, answers: Answers, kept_since: datetime) -> MatchView:
-    stage = Stage(match.stage)
+def _seats_in_flight(pool_id: UUID | None) -> list[_Seat]:
+    columns = ("stage", "deadline", "lease_until", "retry_at")
+    rows = (
+        MatchPlayer.objects.filter(Q(match__pool=pool_id), match__status__in=_IN_FLIGHT)
+        .order_by("match_id", "id")
+        .values_list(
+            "match_id",
+            *(f"match__{name}" for name in columns),
+            "tenant_id",
+            "user_id",
+            "nonce",
+            "found_event_id",
+        )
+    )
+    return [_Seat(*row) for row in rows]
+
+
+def _key(seat: _Seat) -> tuple[str, str] | None:
+    """Return where the answer is found that the match waits for now."""
+    address = player_address(seat.tenant_id, seat.user_id)
+    if seat.stage == Stage.VERIFYING:
+        return address, seat.nonce
+    if seat.stage == Stage.NOTIFYING:
+        return address, str(seat.found_event_id)
+    return None
+
+
+def _view(seats: Sequence[_Seat], answers: Answers, kept_since: datetime) -> MatchView:
+    match, stage = seats[0], Stage(seats[0].stage)
     players = []
-    for player in match.players.all():
-        at = next((answers.get(key) for key in _keys(match, player)), None)
+    for seat in seats:
+        key = _key(seat)
+        at = answers.get(key) if key else None
         players.append(
             PlayerView(
-                user_id=player.user_id,
+                user_id=seat.user_id,
                 answered_at=at if stage is Stage.VERIFYING else None,
                 acknowledged_at=at if stage is Stage.NOTIFYING else None,
             )
@@ -200,13 +241,18 @@ def _resend(match_ids: Collection[UUID]) -> None:
 
 
 def _pair(pool: Pool) -> None:
-    """Pair who is searching, reserve the pairs a transaction at a time, and ping each batch at once."""
+    """Pair who is searching, reserve the pairs a transaction at a time, and ping each batch at once.
+
+    Between two batches those before are led on: however many there are, nobody waits for the last.
+    """
     allowance = game_host().allowance()
     if allowance == 0:
         return
     found = pairs.find(pool, now=database_now())[:allowance]
     size = settings.MATCH_PAIRS_PER_BATCH
     for start in range(0, len(found), size):
+        if start:
+            _move(pool.id)
         reserved = _reserve(pool, found[start : start + size])
         if reserved:
             _ping(reserved)

@@ -7,7 +7,6 @@ any two lines and any other carries on. Nothing here knows of queues but the tic
 import random
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -16,7 +15,6 @@ from django.conf import settings
 from django.db import transaction
 
 from matchmaking.domain import colors
-from matchmaking.domain.health import check_results
 from matchmaking.domain.matches import Cause, Stage
 from matchmaking.domain.quality import evenness
 from matchmaking.hosts import Game, GameRequest, Seat, game_host
@@ -29,7 +27,7 @@ from realtime.identifiers import new_id
 from realtime.protocol.messages import MatchFound, MatchReady
 from realtime.protocol.parts import Opponent
 from realtime.transport.auth import player_address
-from realtime.transport.database import database_now
+from realtime.transport.database import database_now, update_each
 from realtime.transport.events import Outgoing, emit
 
 log = structlog.get_logger(__name__)
@@ -156,25 +154,8 @@ def _claim_for_creation(answers: Mapping[UUID, Mapping[str, datetime]], *, now: 
         players = [player for match in claimed for player in match.players.all()]
         for player in players:
             player.answered_at = answers[player.match_id].get(player.user_id)
-        MatchPlayer.objects.bulk_update(players, ["answered_at"])
-    for match in claimed:
-        log_match("health_checked", match, results=health_results(match, now=now))
+        update_each(players, ["answered_at"])
     return claimed
-
-
-def health_results(match: Match, *, now: datetime) -> list[dict[str, object]]:
-    """Return the result of the health check for each player, as the log has it."""
-    if match.pinged_at is None:
-        return []
-    players = list(match.players.all())
-    results = check_results(
-        [(player.user_id, player.answered_at) for player in players],
-        pinged_at=match.pinged_at,
-        deadline=match.deadline,
-        connections={player.user_id: player.connections for player in players},
-        now=now,
-    )
-    return [{**asdict(result), "checked_at": result.checked_at.isoformat()} for result in results]
 
 
 def _request(match: Match) -> GameRequest:
@@ -230,27 +211,18 @@ def _notify(games: Mapping[UUID, Game], *, now: datetime) -> None:
         for match in matches:
             game = games[match.id]
             match.game_id, match.session_id, match.join_url = game.game_id, game.session_id, game.join_url
-            match.stage, match.told_at = Stage.NOTIFYING, now
-            match.deadline = now + _seconds(settings.ACK_SECONDS)
-            match.retry_at = now + _seconds(settings.ACK_SECONDS / 2)
-            match.lease_until = now + _seconds(settings.ACK_SECONDS + settings.LEASE_SECONDS)
-        Match.objects.bulk_update(
-            matches,
-            [
-                "game_id",
-                "session_id",
-                "join_url",
-                "stage",
-                "told_at",
-                "deadline",
-                "retry_at",
-                "lease_until",
-            ],
+        update_each(matches, ["game_id", "session_id", "join_url"])
+        Match.objects.filter(id__in=[match.id for match in matches]).update(
+            stage=Stage.NOTIFYING,
+            told_at=now,
+            deadline=now + _seconds(settings.ACK_SECONDS),
+            retry_at=now + _seconds(settings.ACK_SECONDS / 2),
+            lease_until=now + _seconds(settings.ACK_SECONDS + settings.LEASE_SECONDS),
         )
         players = [player for match in matches for player in match.players.all()]
         for player in players:
             player.found_event_id = new_id()
-        MatchPlayer.objects.bulk_update(players, ["found_event_id"])
+        update_each(players, ["found_event_id"])
         emit([event for match in matches for event in _found_events(match)], now=now)
 
 
@@ -325,7 +297,7 @@ def _note_confirmed(players: Sequence[MatchPlayer], answers: Mapping[UUID, Mappi
     for player in players:
         player.acknowledged_at = answers[player.match_id].get(player.user_id)
         player.outcome = MatchPlayer.Outcome.CONFIRMED
-    MatchPlayer.objects.bulk_update(players, ["acknowledged_at", "outcome"])
+    update_each(players, ["acknowledged_at", "outcome"])
 
 
 def _is_whole(match: Match, held: Sequence[Ticket]) -> bool:

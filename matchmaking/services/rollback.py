@@ -4,16 +4,17 @@ What was seen of the players is gathered before the transaction: it explains the
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from redis.exceptions import RedisError
 
 from matchmaking import selectors
-from matchmaking.domain.health import latency_ms
+from matchmaking.domain.health import HealthResult, check_results, latency_ms
 from matchmaking.domain.matches import Cause, Fate, Stage, fate_of, may_have_game
 from matchmaking.models import Match, MatchPlayer, Ticket
 from matchmaking.services import tickets
@@ -22,6 +23,7 @@ from matchmaking.wakeup import wake_after_commit
 from realtime.protocol.messages import MatchCancelled
 from realtime.transport import presence
 from realtime.transport.auth import player_address
+from realtime.transport.database import update_each
 from realtime.transport.events import NO_ORIGIN, Origin, Outgoing, emit
 
 log = structlog.get_logger(__name__)
@@ -74,11 +76,11 @@ def roll_back_all(
         ]
         for match in matches:
             _close(match, failures[match.id], now=now)
-        Match.objects.bulk_update(matches, _CLOSED)
+        update_each(matches, _CLOSED)
         emit(_release(matches, failures, evidence, now=now, origin=origin), now=now)
         wake_after_commit()
     for match in matches:
-        _log_failure(match, failures[match.id])
+        _log_failure(match, failures[match.id], now=now)
     return [match.id for match in matches]
 
 
@@ -123,7 +125,7 @@ def _release(
                 kept.append((ticket, _standing(failures[match.id], fate, is_anybodys_fault)))
             elif ticket is not None:
                 left.append(ticket)
-    MatchPlayer.objects.bulk_update(players, _WRITTEN_DOWN)
+    update_each(players, _WRITTEN_DOWN)
     tickets.put_back(kept, now=now)
     tickets.end(left, Ticket.End.USER_REQUEST, now=now)
     positions = selectors.positions([ticket.id for ticket, _ in kept])
@@ -224,7 +226,7 @@ def _write_down(player: MatchPlayer, fate: Fate, evidence: _Evidence, *, is_caus
         player.outcome = MatchPlayer.Outcome.REQUEUED
 
 
-def _log_failure(match: Match, failure: Failure) -> None:
+def _log_failure(match: Match, failure: Failure, *, now: datetime) -> None:
     log_match(
         "match_rolled_back",
         match,
@@ -232,18 +234,36 @@ def _log_failure(match: Match, failure: Failure) -> None:
         causers=sorted(failure.causers),
         stage=match.failed_stage,
         game_cancel_due=match.game_cancel_due,
+        health=[_told_health(result) for result in health_results(match, now=now)],
         players=[
             {
                 "user": player.user_id,
                 "connections": player.connections,
                 "heard_at": player.heard_at.isoformat() if player.heard_at else None,
-                "ping_ms": latency_ms(match.pinged_at, player.answered_at),
                 "ack_ms": latency_ms(match.told_at, player.acknowledged_at),
                 "outcome": str(player.outcome),
             }
             for player in match.players.all()
         ],
     )
+
+
+def health_results(match: Match, *, now: datetime) -> list[HealthResult]:
+    """Return what the health check found of each player of a match that was rolled back."""
+    if match.pinged_at is None:
+        return []
+    players = list(match.players.all())
+    return check_results(
+        [(player.user_id, player.answered_at) for player in players],
+        pinged_at=match.pinged_at,
+        deadline=match.pinged_at + timedelta(seconds=settings.HEALTH_CHECK_SECONDS),
+        connections={player.user_id: player.connections for player in players},
+        now=now,
+    )
+
+
+def _told_health(result: HealthResult) -> dict[str, object]:
+    return {**asdict(result), "checked_at": result.checked_at.isoformat()}
 
 
 def lock_in_flight(match_ids: Iterable[UUID], *, stage: Stage | None = None) -> list[Match]:

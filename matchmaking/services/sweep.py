@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 from django.conf import settings
@@ -43,15 +44,18 @@ def _notice_own_absence() -> None:
 def _stale(*, now: datetime) -> list[tuple[Ticket, datetime]]:
     """Return live tickets whose players are stale, with their last sign of life."""
     after = _after_seconds()
+    told = presence.told_at(now=now)
     whole = presence.whole_since(now=now)
     if not is_stale(whole, now=now, after_seconds=after):
         return []
     silent = _silent(whole, now=now, after=after)
-    bereft = presence.bereft_at([_address(ticket) for ticket, _ in silent], now=now)
+    addresses = [_address(ticket) for ticket, _ in silent]
+    bereft = presence.bereft_at(addresses, now=now)
+    known = presence.known_until(addresses, told)
     return [
         (ticket, sign)
-        for ticket, sign in silent
-        if is_stale(max(sign, bereft.get(_address(ticket), sign)), now=now, after_seconds=after)
+        for (ticket, sign), address in zip(silent, addresses, strict=True)
+        if is_stale(max(sign, bereft.get(address, sign)), now=known.get(address, now), after_seconds=after)
     ]
 
 
@@ -85,9 +89,12 @@ def _address(ticket: Ticket) -> str:
 
 
 def _end(stale: Sequence[tuple[Ticket, datetime]], *, now: datetime) -> None:
+    causers: dict[UUID, set[str]] = {}
     for ticket, _ in stale:
         if ticket.status == Ticket.Status.RESERVED and ticket.match_id is not None:
-            roll_back(ticket.match_id, Failure(Cause.UNREACHABLE, frozenset({ticket.user_id})), now=now)
+            causers.setdefault(ticket.match_id, set()).add(ticket.user_id)
+    for match_id, users in causers.items():
+        roll_back(match_id, Failure(Cause.UNREACHABLE, frozenset(users)), now=now)
     last_signs = {ticket.id: sign for ticket, sign in stale}
     for ticket in tickets.end_searching(list(last_signs), Ticket.End.CONNECTION_TIMEOUT, now=now):
         log.warning(

@@ -24,6 +24,7 @@ from realtime.protocol.parts import Ticket as TicketMessage
 from realtime.protocol.parts import fields_of
 from realtime.transport import presence
 from realtime.transport.auth import Caller, player_address
+from realtime.transport.database import update_each
 from realtime.transport.events import NO_ORIGIN, Origin, Outgoing, emit
 
 log = structlog.get_logger(__name__)
@@ -142,7 +143,7 @@ def end(ended: Sequence[Ticket], how: Ticket.End, *, now: datetime) -> None:
     for ticket in ended:
         ticket.status, ticket.cancel_reason, ticket.ended_at = status, how, now
         _log("queue_left", ticket, reason=str(how), waited=round((now - ticket.queued_at).total_seconds(), 3))
-    Ticket.objects.bulk_update(ended, ["status", "cancel_reason", "ended_at"])
+    update_each(ended, ["status", "cancel_reason", "ended_at"])
 
 
 def pools_searching() -> list[UUID]:
@@ -246,7 +247,7 @@ def put_back(kept: Sequence[tuple[Ticket, Standing]], *, now: datetime) -> None:
                 ticket.not_before = now + timedelta(seconds=HOST_PAUSE_SECONDS)
             case Standing.UNCHANGED:
                 pass
-    Ticket.objects.bulk_update(
+    update_each(
         [ticket for ticket, _ in kept], ["status", "match", "failures", "unreachable_since", "not_before"]
     )
 

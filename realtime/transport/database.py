@@ -1,7 +1,7 @@
 """The database from the event loop: calls run in threads, so that one slow query delays nobody."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,6 +10,7 @@ from typing import ParamSpec, TypeVar, cast
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import Model
 from redis.exceptions import RedisError
 
 MAX_THREADS = 4
@@ -42,6 +43,37 @@ def one_look() -> Iterator[None]:
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield
+
+
+def update_each(rows: Sequence[Model], fields: Sequence[str]) -> None:
+    """Write fields of many rows of one table, each its own values, in one statement.
+
+    Django's ``bulk_update`` writes a CASE for each field and a WHEN for each row: a hundred rows of six
+    fields take it ten times as long.
+    """
+    if not rows:
+        return
+    meta = rows[0]._meta  # noqa: SLF001 - Django's documented way to a model's fields
+    columns = [meta.pk, *(meta.get_field(name) for name in fields)]
+    values = [
+        [_plain(column.get_db_prep_save(getattr(row, column.attname), connection)) for row in rows]
+        for column in columns
+    ]
+    names = [connection.ops.quote_name(column.column) for column in columns]
+    types = ", ".join(f"%s::{column.db_type(connection)}[]" for column in columns)
+    sets = ", ".join(f"{name} = new.{name}" for name in names[1:])
+    table = connection.ops.quote_name(meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {table} SET {sets} FROM unnest({types}) AS new ({', '.join(names)})"  # noqa: S608 - names of columns
+            f" WHERE {table}.{names[0]} = new.{names[0]}",
+            values,
+        )
+
+
+def _plain(value: object) -> object:
+    """Return what the database driver takes: it would write a member of an enumeration by its name."""
+    return str(value) if isinstance(value, str) else value
 
 
 def database_now() -> datetime:

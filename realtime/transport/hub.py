@@ -6,6 +6,7 @@ read from the outbox.
 """
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable, Coroutine, Iterable
@@ -95,6 +96,7 @@ class Hub:
         self._unremoved: set[tuple[str, str]] = set()
         self._channel: str | None = None
         self._is_closing = False
+        self._beat_at = math.inf
         self._subscribed = asyncio.Event()
         self._silence = Silence(within_seconds=settings.HEARTBEAT_SECONDS + settings.PONG_SECONDS)
 
@@ -227,8 +229,11 @@ class Hub:
             await socket.close(push.close)
 
     async def _renew(self) -> None:
-        heard, self._heard = self._heard, {}
+        self._notice_lag()
         was_lost, self._presence_lost = self._presence_lost, False
+        if was_lost:
+            self._hear_all()
+        heard, self._heard = self._heard, {}
         now = time.monotonic()
         try:
             ages = {address: now - at for address, at in heard.items()}
@@ -280,19 +285,33 @@ class Hub:
 
     async def _beat(self) -> None:
         pause = min(0.25, settings.HEARTBEAT_SECONDS / 4, settings.PONG_SECONDS / 4)
-        slept_at = time.monotonic()
+        self._beat_at = time.monotonic() + pause
         await asyncio.sleep(pause)
+        self._notice_lag()
         now = time.monotonic()
         sockets = self._all_sockets()
-        if now - slept_at - pause > LAG_SECONDS:
-            log.warning("loop_lagged", seconds=round(now - slept_at - pause, 3), sockets=len(sockets))
-            for socket in sockets:
-                socket.forgive(now)
-                self.heard(socket.owner)
         self._notice_silence(sockets, now)
         due = [socket for socket in sockets if socket.beat(now)]
         if due:
             self.spawn(self._send_heartbeats(due))
+
+    def _notice_lag(self) -> None:
+        """Blame nobody after the loop has stood still; whichever step comes first afterwards sees to it."""
+        now = time.monotonic()
+        lag = now - self._beat_at
+        if lag <= LAG_SECONDS:
+            return
+        self._beat_at = now
+        sockets = self._all_sockets()
+        log.warning("loop_lagged", seconds=round(lag, 3), sockets=len(sockets))
+        self._hear_all()
+        for socket in sockets:
+            socket.forgive(now)
+
+    def _hear_all(self) -> None:
+        """Let everybody count as heard from now: a fault of ours has ended."""
+        for socket in self._all_sockets():
+            self.heard(socket.owner)
 
     def _notice_silence(self, sockets: list[Socket], now: float) -> None:
         """Blame nobody where too many connections have fallen silent together."""

@@ -133,9 +133,10 @@ def whole_since(*, now: datetime) -> datetime:
     """
     redis_time = client().time()
     pipeline = client().pipeline(transaction=False)
-    pipeline.get(WHOLE)
+    # In this order: a process notes the end of the fault, and is there only then.
     pipeline.zcount(PROCESSES, milliseconds(redis_time) - LEASE_SECONDS * 1000, "+inf")
-    noted, living = pipeline.execute()
+    pipeline.get(WHOLE)
+    living, noted = pipeline.execute()
     if not living:
         return now
     since = remembers_since(now=now)
@@ -178,6 +179,32 @@ def bereft_at(addresses: Sequence[str], *, now: datetime) -> dict[str, datetime]
         for address, of_address in processes_of.items()
         if any(p in died for p in of_address)
     }
+
+
+def told_at(*, now: datetime) -> dict[str, datetime]:
+    """Return when each web process last told whom it has heard; absent: those that are known to have died.
+
+    To be read before what they told: beyond that time nobody knows of a silence.
+    """
+    pipeline = client().pipeline(transaction=False)
+    pipeline.time()
+    pipeline.zrange(PROCESSES, 0, -1, withscores=True)
+    redis_time, told = pipeline.execute()
+    deaths: list[Any] = client().mget([dead_key(process) for process, _ in told]) if told else []
+    return {
+        process: _at(redis_time, at, now)
+        for (process, at), death in zip(told, deaths, strict=True)
+        if death is None
+    }
+
+
+def known_until(addresses: Sequence[str], told: Mapping[str, datetime]) -> dict[str, datetime]:
+    """Return until when it is known of each address whether it was heard from; absent: until now."""
+    of_address = {
+        address: [told[process] for process in processes if process in told]
+        for address, processes in _processes_of(addresses).items()
+    }
+    return {address: min(times) for address, times in of_address.items() if times}
 
 
 # --- connections

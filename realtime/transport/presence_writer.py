@@ -21,6 +21,8 @@ from realtime.transport.presence import (
     pulse_key,
 )
 
+REDIS_SECONDS = 5
+MAX_REDIS_CONNECTIONS = 50
 ANSWER_TTL_SECONDS = 60
 CONNECTIONS_TTL_SECONDS = 300
 HEARD_TTL_SECONDS = 3600
@@ -42,7 +44,15 @@ class PresenceWriter:
 
     def __init__(self, process_id: str) -> None:
         self._process_id = process_id
-        self._redis = aioredis.Redis.from_url(settings.REDIS_URL, socket_timeout=5, decode_responses=True)
+        # Waits for a connection, where the plain pool would refuse a burst of handshakes.
+        pool = aioredis.BlockingConnectionPool.from_url(
+            settings.REDIS_URL,
+            max_connections=MAX_REDIS_CONNECTIONS,
+            timeout=REDIS_SECONDS,
+            socket_timeout=REDIS_SECONDS,
+            decode_responses=True,
+        )
+        self._redis = aioredis.Redis.from_pool(pool)
 
     async def add(self, address: str, connection_id: str) -> list[str]:
         """Record a connection; return the user's connections in living processes, the oldest first."""
@@ -78,11 +88,18 @@ class PresenceWriter:
         Returns False when Redis had no lease of ours: it was restarted or flushed, or we were away too long,
         and all connections have to be added anew.
         """
-        now = milliseconds(await self._redis.time())
+        async with self._redis.pipeline(transaction=False) as asking:
+            asking.time()
+            asking.exists(process_key(self._process_id))
+            asking.zrange(PROCESSES, -1, -1, withscores=True)
+            redis_time, has_lease, newest = await asking.execute()
+        now = milliseconds(redis_time)
         async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.set(process_key(self._process_id), 1, ex=LEASE_SECONDS, get=True)
-            pipeline.zcount(PROCESSES, now - LEASE_SECONDS * 1000, "+inf")
-            pipeline.zadd(PROCESSES, {self._process_id: now})
+            if not has_lease:
+                pipeline.delete(dead_key(self._process_id))
+                if not newest or newest[0][1] < now - LEASE_SECONDS * 1000:
+                    # Until now nobody could connect.
+                    pipeline.set(WHOLE, now)
             pipeline.zremrangebyscore(HEARD, 0, now - HEARD_TTL_SECONDS * 1000)
             if heard:
                 pipeline.zadd(HEARD, {at: now - round(age * 1000) for at, age in heard.items()}, gt=True)
@@ -90,17 +107,11 @@ class PresenceWriter:
                     pipeline.expire(connections_key(address), CONNECTIONS_TTL_SECONDS)
             for pulse in pulses:
                 _write_pulse(pipeline, pulse, now)
-            had_lease, living, *_ = await pipeline.execute()
-        if had_lease is None:
-            await self._came(is_alone=not living, now=now)
-        return had_lease is not None
-
-    async def _came(self, *, is_alone: bool, now: int) -> None:
-        """Note that this process is there, for the first time or again after it had been away."""
-        await self._redis.delete(dead_key(self._process_id))
-        if is_alone:
-            # Until now nobody could connect.
-            await self._redis.set(WHOLE, now)
+            pipeline.set(process_key(self._process_id), 1, ex=LEASE_SECONDS)
+            # Last: who reads that we have told something can read what.
+            pipeline.zadd(PROCESSES, {self._process_id: now})
+            await pipeline.execute()
+        return bool(has_lease)
 
     async def answer(self, answers: Iterable[tuple[str, str, float]]) -> None:
         """Record answers as ``(address, token, time.monotonic() of the answer)``; the first one counts."""

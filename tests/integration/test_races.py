@@ -163,7 +163,7 @@ def test_a_leave_that_races_a_roll_back_ends_the_ticket_once_and_frees_the_other
 def test_two_loops_at_once_never_put_a_ticket_into_two_matches(duel: Pool) -> None:
     for n in range(12):
         queued(f"player-{n}", duel)
-    assert raised(together(*[loop.advance] * 4), Exception) == 0
+    assert raised(together(*[partial(loop.advance_pool, duel.id)] * 4), Exception) == 0
     loop.advance()
     assert Match.objects.count() == 6
     assert Ticket.objects.filter(status="RESERVED").count() == 12
@@ -200,11 +200,11 @@ def test_four_loops_at_once_lead_every_pair_to_exactly_one_confirmed_match(duel:
     together(*[loop.tick] * 4)
     for match in Match.objects.all():
         answer_ping(match, *names)
-    assert raised(together(*[loop.advance] * 4), Exception) == 0
+    assert raised(together(*[partial(loop.advance_pool, duel.id)] * 4), Exception) == 0
     loop.advance()
     for match in Match.objects.all():
         acknowledge(match, *names)
-    assert raised(together(*[loop.advance] * 4), Exception) == 0
+    assert raised(together(*[partial(loop.advance_pool, duel.id)] * 4), Exception) == 0
     loop.advance()
     assert set(Match.objects.values_list("status", flat=True)) == {"CONFIRMED"}
     assert Match.objects.count() == GameSession.objects.count() == 4
