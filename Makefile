@@ -1,7 +1,10 @@
 # make run    everything on this machine, in one terminal; one Ctrl-C ends it
 # make test   every test that this machine allows
 # make check  format, lint, types, import contracts, migrations, generated files, deployment
-# make bench  measurements, written into docs/performance.md
+# make bench  measurements, written into docs/performance.md and docs/reliability.md
+# make chaos  many faults at once against the real processes; SECONDS, SEED and CLIENTS may be given
+# make sabotage  takes out one mechanism after the other, and shows which test notices
+# make soak   chaos for ten minutes with each of three seeds; half an hour and more
 
 VENV ?= .venv
 PYTHON = $(VENV)/bin/python
@@ -10,7 +13,7 @@ PYTHONS = python3.13 python3.12 python3.11 python3
 CHROMIUM = $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 CHECKS = check-format check-lint check-types check-imports check-migrations check-protocol check-deploy
 
-.PHONY: run test check bench venv venv-dev lock clean
+.PHONY: run test check bench chaos sabotage soak venv venv-dev lock clean
 .PHONY: $(CHECKS)
 
 run: venv
@@ -108,6 +111,23 @@ clean:
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov staticfiles
 	find . -name __pycache__ -not -path "./$(VENV)/*" -prune -exec rm -rf {} +
 
-# Measurements, written into docs/performance.md; about half a minute.
+# Measurements, written into docs/performance.md and docs/reliability.md; about two minutes.
 bench: venv-dev
 	$(PYTHON) -m benchmarks.first_match
+	$(PYTHON) -m benchmarks.ghosts
+
+SECONDS = 120
+SEED = 1
+CLIENTS = 60
+SOAK_SEEDS = 1 2 3
+
+chaos: venv-dev
+	$(PYTHON) -m tests.chaos --seed $(SEED) --seconds $(SECONDS) --clients $(CLIENTS)
+
+soak: venv-dev
+	@status=0; for seed in $(SOAK_SEEDS); do \
+	  $(PYTHON) -m tests.chaos --seed $$seed --seconds 600 --clients $(CLIENTS) || status=1; \
+	done; exit $$status
+
+sabotage: venv-dev
+	$(PYTHON) -m tests.sabotage $(ONLY)

@@ -14,8 +14,11 @@ and so should do next. It is level-triggered: asked twice, or after a crash, it 
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+
+LATE_NEWS = timedelta(seconds=0.15)
+"""An answer given in time may be so long on its way from a web process; before that nobody is to blame."""
 
 
 class Stage(StrEnum):
@@ -110,7 +113,7 @@ def _when_all(
     missing = frozenset(user for user, at in heard.items() if at is None or at > match.deadline)
     if not missing:
         return Decision(then)
-    if now >= match.deadline:
+    if now >= match.deadline + LATE_NEWS:
         if not match.are_answers_kept:
             return Decision(Step.ROLL_BACK, Cause.INTERNAL_ERROR)
         return Decision(Step.ROLL_BACK, otherwise, missing)

@@ -7,7 +7,7 @@ anywhere, any number of times, at once or never: the next call carries on. A poo
 import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -112,6 +112,8 @@ class _Seat(NamedTuple):
     deadline: datetime
     lease_until: datetime
     retry_at: datetime | None
+    pinged_at: datetime | None
+    told_at: datetime | None
     tenant_id: str
     user_id: str
     nonce: str
@@ -119,7 +121,7 @@ class _Seat(NamedTuple):
 
 
 def _seats_in_flight(pool_id: UUID | None) -> list[_Seat]:
-    columns = ("stage", "deadline", "lease_until", "retry_at")
+    columns = ("stage", "deadline", "lease_until", "retry_at", "pinged_at", "told_at")
     rows = (
         MatchPlayer.objects.filter(Q(match__pool=pool_id), match__status__in=_IN_FLIGHT)
         .order_by("match_id", "id")
@@ -147,6 +149,7 @@ def _key(seat: _Seat) -> tuple[str, str] | None:
 
 def _view(seats: Sequence[_Seat], answers: Answers, kept_since: datetime) -> MatchView:
     match, stage = seats[0], Stage(seats[0].stage)
+    began = match.pinged_at if stage is Stage.VERIFYING else match.told_at
     players = []
     for seat in seats:
         key = _key(seat)
@@ -164,12 +167,8 @@ def _view(seats: Sequence[_Seat], answers: Answers, kept_since: datetime) -> Mat
         lease_until=match.lease_until,
         retry_at=match.retry_at,
         players=players,
-        are_answers_kept=kept_since <= match.deadline - timedelta(seconds=_answer_seconds(stage)),
+        are_answers_kept=began is None or kept_since <= began,
     )
-
-
-def _answer_seconds(stage: Stage) -> float:
-    return settings.HEALTH_CHECK_SECONDS if stage is Stage.VERIFYING else settings.ACK_SECONDS
 
 
 def _batches(decisions: Sequence[tuple[UUID, Decided]]) -> Iterator[Decisions]:

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 
 from matchmaking.domain import colors
-from matchmaking.domain.matches import Cause, Stage
+from matchmaking.domain.matches import LATE_NEWS, Cause, Stage
 from matchmaking.domain.quality import evenness
 from matchmaking.hosts import Game, GameRequest, Seat, game_host
 from matchmaking.models import Match, MatchPlayer, Pool, Ticket
@@ -37,7 +37,7 @@ TAKE_OVER_SECONDS = 0.5
 ASK_PLAYING_SECONDS = 30
 """How often a host is asked whether a confirmed match is still played."""
 
-_PAST_DEADLINE_SECONDS = 0.02
+_PAST_DEADLINE_SECONDS = LATE_NEWS.total_seconds() + 0.02
 
 
 def _seconds(seconds: float) -> timedelta:

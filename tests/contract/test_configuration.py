@@ -116,10 +116,8 @@ class Readings:
 def written(default: ast.expr | None) -> str:
     """Return a default as an environment variable would spell it; empty where it is made up when needed."""
     match default:
-        case ast.Constant(value=""):
-            return EMPTY
         case ast.Constant(value=value):
-            return str(value).lower() if isinstance(value, bool) else str(value)
+            return (str(value).lower() if isinstance(value, bool) else str(value)) or EMPTY
         case ast.Name(id=name) | ast.FormattedValue(value=ast.Name(id=name)):
             return name
         case ast.List(elts=items):

@@ -83,7 +83,7 @@ def fail_to_answer(*names: str) -> None:
     match = Match.objects.latest("id")
     others = [seat.user_id for seat in match.players.all() if seat.user_id not in names]
     answer_ping(match, *others, seconds_ago=settings.HEALTH_CHECK_SECONDS)
-    let_pass(match, settings.HEALTH_CHECK_SECONDS)
+    let_pass(match, settings.HEALTH_CHECK_SECONDS + 1)
 
 
 # --- from two tickets to a match
@@ -182,7 +182,7 @@ def test_silence_after_valkey_has_lost_its_data_is_nobodys_fault(
     match = reserved_match("ann", "bob") if stage == "verifying" else notified_match("ann", "bob")
     valkey.flushall()
     loop.advance()
-    let_pass(match, settings.HEALTH_CHECK_SECONDS)
+    let_pass(match, settings.HEALTH_CHECK_SECONDS + 1)
     loop.advance()
     match.refresh_from_db()
     assert (match.status, match.cancel_reason) == ("CANCELLED", "internal_error")
@@ -196,7 +196,7 @@ def test_when_nobody_answers_both_keep_their_place_and_neither_is_reserved_until
     ann: Ticket, bob: Ticket
 ) -> None:
     match = reserved_match("ann", "bob")
-    let_pass(match, settings.HEALTH_CHECK_SECONDS)
+    let_pass(match, settings.HEALTH_CHECK_SECONDS + 1)
     loop.advance()
     match.refresh_from_db()
     assert (match.status, match.cancel_reason, match.game_cancel_due) == ("CANCELLED", "unreachable", False)
@@ -226,7 +226,7 @@ def test_who_answered_keeps_its_rank_and_plays_a_third_at_once(ann: Ticket, bob:
     cat = queued("cat", duel, waited=3)
     queued("far", duel, waited=600, rating=9000)
     answer_ping(match, "bob", seconds_ago=settings.HEALTH_CHECK_SECONDS)
-    let_pass(match, settings.HEALTH_CHECK_SECONDS)
+    let_pass(match, settings.HEALTH_CHECK_SECONDS + 1)
     loop.advance()
     assert cancellations("ann") == [("you_unreachable", True)]
     assert cancellations("bob") == [("opponent_unreachable", True)]
@@ -254,7 +254,7 @@ def test_a_second_answer_that_comes_too_late_takes_nothing_away(ann: Ticket, bob
     match = reserved_match("ann", "bob")
     answer_ping(match, "ann", "bob", seconds_ago=settings.HEALTH_CHECK_SECONDS)
     answer_ping(match, "ann", "bob")
-    let_pass(match, settings.HEALTH_CHECK_SECONDS)
+    let_pass(match, settings.HEALTH_CHECK_SECONDS + 1)
     loop.advance()
     assert kinds("ann") == kinds("bob") == ["queue_joined", "match_found"]
 
@@ -330,7 +330,7 @@ def test_without_an_acknowledgement_the_match_is_taken_back_and_its_game_cancell
 ) -> None:
     match = notified_match("ann", "bob")
     acknowledge(match, "bob", seconds_ago=settings.ACK_SECONDS)
-    let_pass(match, settings.ACK_SECONDS)
+    let_pass(match, settings.ACK_SECONDS + 1)
     loop.advance()
     match.refresh_from_db()
     assert (match.status, match.cancel_reason, match.game_cancel_due) == (
