@@ -718,8 +718,9 @@ def test_a_broken_pool_still_leads_its_matches_on(duel: Pool, ann: Ticket, bob: 
 
 
 def test_those_who_wait_are_told_their_place_and_not_again_too_soon(
-    duel: Pool, ann: Ticket, pushes: Pushes, valkey: redis.Redis
+    duel: Pool, pushes: Pushes, valkey: redis.Redis
 ) -> None:
+    ann = queued("ann", duel)
     queued("far", duel, waited=20, rating=9000)
     pushes.new()
     loop.tick()
