@@ -11,14 +11,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.tables import write_table
 from tests.acceptance.stacks import Stack
 from tests.players import Player, token_for
 
 TRIES = 20
 BURST = 100
 ROUND_TRIPS = 200
-PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
-BEGIN, END = "<!-- first_match: written by make bench -->", "<!-- first_match: end -->"
 
 
 async def round_trip_seconds(stack: Stack) -> float:
@@ -65,8 +64,8 @@ async def burst_seconds(stack: Stack) -> float:
     return took
 
 
-async def measure(stack: Stack) -> str:
-    """Run everything; return the table."""
+async def measure(stack: Stack) -> list[tuple[str, str, str]]:
+    """Run everything; return the rows of the table."""
     unit = await round_trip_seconds(stack)
     pairs = sorted([await lone_pair_seconds(stack, number) for number in range(TRIES)])
     rows = [
@@ -75,8 +74,7 @@ async def measure(stack: Stack) -> str:
         (f"the same, p95 of {TRIES}", pairs[-(-TRIES * 95 // 100) - 1]),
         (f"{BURST} players join in a burst, until the last `match_ready`", await burst_seconds(stack)),
     ]
-    lines = ["| what | seconds | in round trips |", "| --- | --- | --- |"]
-    return "\n".join([*lines, *(f"| {what} | {took:.4f} | {took / unit:.0f} |" for what, took in rows)])
+    return [(what, f"{took:.4f}", f"{took / unit:.0f}") for what, took in rows]
 
 
 def main() -> None:
@@ -86,13 +84,10 @@ def main() -> None:
         stack = Stack(Path(directory))
         stack.start()
         try:
-            table = asyncio.run(measure(stack))
+            rows = asyncio.run(measure(stack))
         finally:
             stack.stop()
-    print(table)  # noqa: T201 - it is what was asked for
-    page = PAGE.read_text()
-    before, after = page.split(BEGIN)[0], page.split(END)[1]
-    PAGE.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}")
+    write_table("performance.md", "first_match", ["what", "seconds", "in round trips"], rows)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks.tables import percentile, write_table
+from benchmarks.tables import p50_and_p99, write_table
 from tests.acceptance.stacks import Stack
 from tests.players import Player, token_for
 
@@ -61,19 +61,14 @@ async def in_groups(work: list) -> None:  # type: ignore[type-arg]  # coroutines
 
 async def play(stack: Stack, players: dict[str, Player], frozen: set[str]) -> None:
     """Let everybody queue, and wait until all who live have their match."""
-    import time; t0=time.time()
     await in_groups([player.connect() for player in players.values()])
-    print("connected", time.time()-t0)
     await in_groups([player.next("state_restored", within=60) for player in players.values()])
-    print("restored", time.time()-t0)
     worker = stack.pid_of("worker")
     os.kill(worker, signal.SIGSTOP)
     await in_groups([player.join() for player in players.values()])
-    print("joined", time.time()-t0)
     os.kill(worker, signal.SIGCONT)
     living = [player for name, player in players.items() if name not in frozen]
     await asyncio.gather(*(player.next("match_ready", within=WITHIN_SECONDS) for player in living))
-    print("ready", time.time()-t0)
 
 
 def report(matches: list[Match], players: dict[str, Player], frozen: set[str]) -> list[tuple[str, str]]:
@@ -98,9 +93,9 @@ def report(matches: list[Match], players: dict[str, Player], frozen: set[str]) -
         ("confirmed matches", f"{len(confirmed)} of {(PLAYERS - FROZEN) // 2}"),
         ("roll-backs", f"{len(rolled_back)}"),
         ("pairs that no frozen player touched", f"{len(untouched)}"),
-        ("their reservation to `match_ready`, p50 / p99", f"{percentile(waits, 50)} / {percentile(waits, 99)} s"),
+        ("their reservation to `match_ready`, p50 and p99", p50_and_p99(waits)),
         ("last roll-back to the last `match_ready`", f"{max(ready.values()) - last:.2f} s"),
-        ("deadline missed to `match_cancelled`, p50 / p99", f"{percentile(told, 50)} / {percentile(told, 99)} s"),
+        ("deadline missed to `match_cancelled`, p50 and p99", p50_and_p99(told)),
     ]
 
 
@@ -130,7 +125,6 @@ def main() -> None:
             rows = asyncio.run(measure(stack))
         finally:
             stack.stop()
-            print(stack.log_text()[-3000:])
     write_table("reliability.md", "ghosts", ["what", "seen"], rows)
 
 

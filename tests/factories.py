@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -17,15 +17,20 @@ from django.db.models import F
 from django.test import Client
 
 from matchmaking.domain.matches import Stage
+from matchmaking.hosts import finish_calls
 from matchmaking.models import Match, MatchPlayer, Pool, Rating, Ticket
 from matchmaking.services import loop, tickets
 from realtime.models import Event
 from realtime.protocol.messages import JoinQueueData
+from realtime.transport import presence
 from realtime.transport.auth import Caller, caller_from_token
 from realtime.transport.database import database_now
 from realtime.transport.events import Origin
 from realtime.transport.presence_writer import PresenceWriter
+from realtime.transport.store import client
 from tests.players import token_for
+
+T = TypeVar("T")
 
 # --- callers
 
@@ -181,6 +186,8 @@ def let_pass(match: Match, seconds: float) -> None:
         deadline=F("deadline") - sooner,
         lease_until=F("lease_until") - sooner,
         retry_at=F("retry_at") - sooner,
+        pinged_at=F("pinged_at") - sooner,
+        told_at=F("told_at") - sooner,
     )
 
 
@@ -259,3 +266,86 @@ def last_told(name: str, kind: str) -> dict[str, Any]:
     last = told(name)[-1]
     assert last.type == kind, last
     return last.data
+
+
+# --- game hosts
+
+
+def verified_match(*names: str) -> Match:
+    """Return a match of which all players answered the ping: the host has been asked for its game."""
+    match = reserved_match(*names)
+    answer_ping(match, *names)
+    loop.advance()
+    return match
+
+
+def host_has_answered() -> None:
+    """Wait until the calls to the game host have ended, and what they brought is written down."""
+    finish_calls(20)
+
+
+def confirmed_match_at_host(*names: str) -> Match:
+    """Return a match that all players acknowledged, with its game at a host that answers later."""
+    match = verified_match(*names)
+    host_has_answered()
+    acknowledge(match, *names)
+    loop.advance()
+    match.refresh_from_db()
+    assert match.status == Match.Status.CONFIRMED
+    return match
+
+
+# --- time and silence
+
+
+def service_is_well(*processes: str) -> None:
+    """Let these web processes ("web-1" by default) live, and everything have been well for long."""
+    valkey = client()
+    now = presence.milliseconds(valkey.time())
+    for process in processes or ("web-1",):
+        valkey.set(presence.process_key(process), 1, ex=3600)
+        valkey.zadd(presence.PROCESSES, {process: now})
+    valkey.set("mm:sweep", now)
+    valkey.delete(presence.WHOLE)
+
+
+def refresh(process: str, *heard: str) -> bool:
+    """Let a web process renew its lease, having heard from these players just now."""
+    return as_process(process, lambda web: web.refresh({address(name): 0 for name in heard}))
+
+
+def open_socket(name: str, connection_id: str = "", *, process: str = "web-1") -> None:
+    """Let a web process take one more socket of a player."""
+    as_process(process, lambda web: web.add(address(name), connection_id or f"socket-of-{name}"))
+
+
+def close_socket(name: str, connection_id: str = "", *, process: str = "web-1") -> bool:
+    """Let a web process see the end of a socket; return whether it was the player's last."""
+    return as_process(process, lambda web: web.remove(address(name), connection_id or f"socket-of-{name}"))
+
+
+def last_heard(name: str, *, seconds_ago: float) -> None:
+    """Let a player have been silent for so long."""
+    now = presence.milliseconds(client().time())
+    client().zadd(presence.HEARD, {address(name): now - round(seconds_ago * 1000)})
+
+
+def fall_silent(process: str, *, seconds_ago: float) -> None:
+    """Let a web process have told nothing for so long, as one that is stopped or dead."""
+    now = presence.milliseconds(client().time())
+    client().zadd(presence.PROCESSES, {process: now - round(seconds_ago * 1000)})
+    if seconds_ago >= presence.LEASE_SECONDS:
+        client().delete(presence.process_key(process))
+
+
+def as_process(process: str, write: Callable[[PresenceWriter], Awaitable[T]]) -> T:
+    """Write to Valkey as a web process does."""
+
+    async def written() -> T:
+        web = PresenceWriter(process)
+        try:
+            return await write(web)
+        finally:
+            await web._redis.aclose()
+
+    return asyncio.run(written())

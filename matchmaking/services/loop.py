@@ -8,6 +8,7 @@ import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -48,7 +49,7 @@ def advance() -> None:
     """
     for pool_id in _pools_with_work():
         with _isolated(pool_id):
-            _alone(pool_id, lambda pool_id=pool_id: advance_pool(pool_id))
+            _alone(pool_id, partial(advance_pool, pool_id))
 
 
 @contextmanager

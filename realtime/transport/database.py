@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 from channels.db import database_sync_to_async
 from django.conf import settings
@@ -54,7 +54,7 @@ def update_each(rows: Sequence[Model], fields: Sequence[str]) -> None:
     if not rows:
         return
     meta = rows[0]._meta  # noqa: SLF001 - Django's documented way to a model's fields
-    columns = [meta.pk, *(meta.get_field(name) for name in fields)]
+    columns: list[Any] = [meta.pk, *(meta.get_field(name) for name in fields)]
     values = [
         [_plain(column.get_db_prep_save(getattr(row, column.attname), connection)) for row in rows]
         for column in columns
