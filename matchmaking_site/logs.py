@@ -52,6 +52,8 @@ def logging_config(level: str, log_format: str) -> None:
                 "django.request": {"level": "ERROR"},
                 # Anybody can send a wrong Host, and each would leave a traceback.
                 "django.security.DisallowedHost": {"level": "CRITICAL"},
+                # It would name a user in each call to the game host.
+                "httpx": {"level": "WARNING"},
                 "flower": {"level": "WARNING"},
                 # It asks workers that are still starting.
                 "flower.inspector": {"level": "ERROR"},

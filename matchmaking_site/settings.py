@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import dj_database_url
 from environs import Env, EnvError
 from marshmallow import ValidationError
-from marshmallow.validate import OneOf, Range
+from marshmallow.validate import OneOf, Range, Regexp
 
 from matchmaking_site.logs import logging_config
 
@@ -138,7 +138,7 @@ try:
     GRACE_SECONDS = _seconds("GRACE_SECONDS", 30)
     QUEUE_UPDATE_SECONDS = _seconds("QUEUE_UPDATE_SECONDS", 2)
     GAME_HOST = _game_host()
-    GAME_HOST_TOKEN = env.str("GAME_HOST_TOKEN", "")
+    GAME_HOST_TOKEN = env.str("GAME_HOST_TOKEN", "", validate=Regexp(r"[\x21-\x7e]*\Z"))
     GAME_HOST_TIMEOUT_SECONDS = _seconds("GAME_HOST_TIMEOUT_SECONDS", 5)
     BREAKER_FAILURES = env.int("BREAKER_FAILURES", 5, validate=Range(min=1, max=1000))
     EVENT_RETENTION_SECONDS = _seconds("EVENT_RETENTION_SECONDS", 300)

@@ -245,10 +245,10 @@ def _pair(pool: Pool) -> None:
 
     Between two batches those before are led on: however many there are, nobody waits for the last.
     """
-    allowance = game_host().allowance()
-    if allowance == 0:
-        return
-    found = pairs.find(pool, now=database_now())[:allowance]
+    found = pairs.find(pool, now=database_now())
+    if found:
+        # Asked only now: a turn to try a host that has failed is not for a pool in which nobody fits.
+        found = found[: game_host().allowance()]
     size = settings.MATCH_PAIRS_PER_BATCH
     for start in range(0, len(found), size):
         if start:

@@ -12,12 +12,20 @@ from matchmaking.models import Match, Ticket
 from matchmaking.services import endings, tickets
 from matchmaking.services.rollback import Failure, roll_back_all
 
+_TRIES = 5
+
 
 def cancel_tickets(ticket_ids: Collection[UUID], *, now: datetime) -> int:
     """End live tickets; the matches of reserved ones are rolled back first. Return how many were ended."""
     reserved = Ticket.objects.filter(id__in=ticket_ids, status=Ticket.Status.RESERVED)
-    _roll_back(reserved.values("match_id"), now=now)
-    return len(tickets.end_searching(ticket_ids, Ticket.End.STAFF, now=now))
+    ended = 0
+    for _ in range(_TRIES):
+        _roll_back(reserved.values("match_id"), now=now)
+        ended += len(tickets.end_searching(ticket_ids, Ticket.End.STAFF, now=now))
+        # Between the two another worker may have reserved one anew.
+        if not reserved.exists():
+            break
+    return ended
 
 
 def end_matches(match_ids: Collection[UUID], *, now: datetime) -> int:
