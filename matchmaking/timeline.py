@@ -75,4 +75,5 @@ def _connection(player: MatchPlayer) -> str:
     if player.connections is None:
         return ""
     seen = f", last heard from at {player.heard_at:%H:%M:%S}" if player.heard_at else ", never heard from"
-    return f" ({player.connections} connections{seen})"
+    connections = "1 connection" if player.connections == 1 else f"{player.connections} connections"
+    return f" ({connections}{seen})"

@@ -263,7 +263,8 @@ def health_results(match: Match, *, now: datetime) -> list[HealthResult]:
 
 
 def _told_health(result: HealthResult) -> dict[str, object]:
-    return {**asdict(result), "checked_at": result.checked_at.isoformat()}
+    reason = result.reason.value if result.reason else None
+    return {**asdict(result), "reason": reason, "checked_at": result.checked_at.isoformat()}
 
 
 def lock_in_flight(match_ids: Iterable[UUID], *, stage: Stage | None = None) -> list[Match]:

@@ -37,7 +37,7 @@ def sweep(*, now: datetime) -> int:
 def _notice_own_absence() -> None:
     since = presence.note_sweep()
     if since is None or since > settings.STALE_SWEEP_SECONDS + LATE_SECONDS:
-        log.warning("sweep_was_away", seconds=since)
+        log.info("sweep_was_away", seconds=since)
         presence.note_fault()
 
 

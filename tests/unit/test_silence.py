@@ -208,6 +208,7 @@ def test_a_whole_process_that_falls_silent_is_stale_one_time_later_and_not_befor
         for _ in range(35 * 4):
             room.run(0.25)
             assert room.stale() == set()
+            assert room.now > START + 90 or not any(socket.closed for socket in sockets)
         room.run(10)
         assert room.stale() == set(), "silence counts from when it was found to be everybody's"
         room.run(30)
