@@ -21,6 +21,14 @@ def _keep_our_logging(**_: Any) -> None:
     """Leave the logging as settings.py made it: without a receiver Celery replaces it."""
 
 
+PERIODIC = (
+    "matchmaking.tasks.tick",
+    "matchmaking.tasks.sweep",
+    "realtime.tasks.expire_grace",
+    "realtime.tasks.purge_events",
+)
+
+
 @worker_shutdown.connect
 def _finish_calls(**_: Any) -> None:
     """Write down what the game host still answers: a stage that was begun is finished."""
@@ -38,6 +46,8 @@ app.conf.update(
     broker_transport_options={"visibility_timeout": 3600},
     task_ignore_result=True,
     task_default_queue="matchmaking",
+    # Of their own: behind many calls of the loop they would come too late, and be dropped.
+    task_routes={name: {"queue": "periodic"} for name in PERIODIC},
     task_send_sent_event=True,
     worker_send_task_events=True,
     worker_prefetch_multiplier=1,

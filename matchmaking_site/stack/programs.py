@@ -23,7 +23,8 @@ def programs(options: Options, environment: Mapping[str, str]) -> list[Part]:
     """Return what runs all the time."""
     level = f"--loglevel={environment.get('LOG_LEVEL', 'INFO')}"
     # Mingling with other workers would cost a second at every start, and gossip serves nobody here.
-    worker = ("worker", "-n", "worker@%h", "-Q", "matchmaking", level, "--without-mingle", "--without-gossip")
+    queues = ("-Q", "periodic,matchmaking")
+    worker = ("worker", "-n", "worker@%h", *queues, level, "--without-mingle", "--without-gossip")
     schedule = f"--schedule={options.data_dir / 'celerybeat-schedule'}"
     address = (f"--address={options.flower_host}", f"--port={options.flower_port}")
     arguments: dict[str, tuple[str, ...]] = {

@@ -29,6 +29,7 @@ class Delivery:
         self._connection_id = connection_id
         self._lock = asyncio.Lock()
         self._held: list[Push] | None = []
+        self._is_restored = False
         self._awaited: dict[str, None] = {}
         self._latest: dict[str, str] = {}
 
@@ -49,7 +50,10 @@ class Delivery:
         """Send from the outbox what comes after the last number sent, up to ``newest_seq`` at least.
 
         What is no longer kept cannot be sent; the client sees the gap in the numbers and asks for the state.
+        Before the first state there is nothing to catch up with: the state says it all.
         """
+        if not self._is_restored:
+            return
         async with self.holding():
             for event in await in_database(events.after, self.address, self.last_seq):
                 self.last_seq = event.seq
@@ -70,6 +74,7 @@ class Delivery:
 
     async def restored(self, seq: int, owed: Sequence[Push]) -> None:
         """Note that the state as of ``seq`` was sent, and send what is owed an answer."""
+        self._is_restored = True
         self.last_seq = max(self.last_seq, seq)
         for push in owed:
             await self._send_push(push)

@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 _chance = random.SystemRandom()
 
 ANSWER_DELAY_SECONDS = 0.005
+ANSWERS_AGAIN_SECONDS = 0.1
 LAG_SECONDS = 0.5
 SUBSCRIPTION_SECONDS = 2
 MAX_CONNECTIONS_PER_USER = 5
@@ -91,6 +92,7 @@ class Hub:
         self._heard: dict[str, float] = {}
         self._answers: list[tuple[str, str, float]] = []
         self._wakers: set[Callable[[], None]] = set()
+        self._writes_answers = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._presence_lost = False
         self._unremoved: set[tuple[str, str]] = set()
@@ -178,22 +180,26 @@ class Hub:
     def answered(self, address: str, token: str, wake: Callable[[], None]) -> None:
         """Note an answer to a health check or a delivery; ``wake`` is called once it is written."""
         self._wakers.add(wake)
-        if not self._answers:
-            asyncio.get_running_loop().call_later(
-                ANSWER_DELAY_SECONDS, lambda: self.spawn(self._write_answers())
-            )
         self._answers.append((address, token, time.monotonic()))
+        self._write_answers_in(ANSWER_DELAY_SECONDS)
+
+    def _write_answers_in(self, seconds: float) -> None:
+        if not self._writes_answers:
+            self._writes_answers = True
+            asyncio.get_running_loop().call_later(seconds, lambda: self.spawn(self._write_answers()))
 
     async def _write_answers(self) -> None:
+        self._writes_answers = False
         answers, self._answers = self._answers, []
         wakers, self._wakers = self._wakers, set()
         try:
             await self._presence.answer(answers)
         except (RedisError, OSError) as error:
-            # Kept for the next renewal, with their true age.
+            # Kept for the next try, with their true age.
             self._answers = answers + self._answers
             self._wakers |= wakers
             self._presence_lost = True
+            self._write_answers_in(ANSWERS_AGAIN_SECONDS)
             log.warning("answers_not_written", answers=len(answers), error=str(error))
             return
         for wake in wakers:
@@ -240,8 +246,6 @@ class Hub:
             kept = await self._presence.refresh(ages, self._pulses(now))
             if was_lost or not kept:
                 await self._restore()
-            if self._answers:
-                self.spawn(self._write_answers())
         except (RedisError, OSError) as error:
             self._heard = heard | self._heard
             self._presence_lost = True
@@ -253,9 +257,9 @@ class Hub:
         """Tell Redis again who is here, and who is not, and tell the sockets what they may have missed."""
         sockets = self._all_sockets()
         await self._presence.restore((socket.owner, socket.connection_id) for socket in sockets)
-        unremoved, self._unremoved = self._unremoved, set()
-        for owner, connection_id in unremoved:
-            await self._presence.remove(owner, connection_id)
+        for gone in list(self._unremoved):
+            await self._presence.remove(*gone)
+            self._unremoved.discard(gone)
         for socket in sockets:
             self.spawn(socket.arrive_again())
         self.spawn(self._catch_up())

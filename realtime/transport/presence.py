@@ -13,6 +13,7 @@ compared.
     mm:pulse:<address>            hash, connection id → last ping and last pong in ms, misses in a row
     mm:heard                      sorted set, address → when it was last heard from, in ms
     mm:epoch:<run>                since when this run of Redis has kept what it was told
+    mm:stall                      when Redis answered last after it had stood still
     mm:whole                      since when the service is without a fault that players would pay for
     mm:absent:<owner>:<conn.>     exists since a connection was first found to be in no living process
     mm:answer:<address>:<token>   when that user answered a ping or acknowledged an event, in ms
@@ -21,6 +22,7 @@ A connection's id is its generation: an id is never used twice, and whoever remo
 id alone, so the late end of an old socket does not throw out a player who is back already.
 """
 
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,12 +33,16 @@ from django.conf import settings
 from realtime.transport.store import client
 
 LEASE_SECONDS = 5
+STALL_SECONDS = 0.5
+"""A Redis that takes so long to answer has stood still; the lag of an event loop is judged by as much."""
+STALL_TTL_SECONDS = 60
 TICK_WELL_SECONDS = 10
 DEAD_TTL_SECONDS = 3600
 
 HEARD = "mm:heard"
 PROCESSES = "mm:processes"
 WHOLE = "mm:whole"
+_STALL = "mm:stall"
 _ABSENT_TTL_SECONDS = 6
 _CHUNK = 5000
 
@@ -82,27 +88,31 @@ def answered_at(keys: Collection[tuple[str, str]], *, now: datetime) -> dict[tup
     """Return when each ``(address, token)`` was answered, by the clock of ``now``; absent: not yet."""
     if not keys:
         return {}
+    asked_at = time.monotonic()
     pipeline = client().pipeline(transaction=False)
     pipeline.time()
     pipeline.mget([answer_key(address, token) for address, token in keys])
     redis_time, values = pipeline.execute()
+    if time.monotonic() - asked_at > STALL_SECONDS:
+        client().set(_STALL, milliseconds(redis_time), ex=STALL_TTL_SECONDS)
     return {
         key: _at(redis_time, value, now) for key, value in zip(keys, values, strict=True) if value is not None
     }
 
 
 def remembers_since(*, now: datetime) -> datetime:
-    """Return since when Redis has kept what it was told, by the clock of ``now``.
+    """Return since when Redis has taken and kept what it was told, by the clock of ``now``.
 
-    A flush begins it anew, and so does a restart, which may have lost its last second.
+    A flush begins it anew; so does a restart, which may have lost its last second, and a stall, behind which
+    answers wait.
     """
     key = f"mm:epoch:{client().info('server')['run_id']}"
     redis_time = client().time()
     pipeline = client().pipeline(transaction=False)
     pipeline.set(key, milliseconds(redis_time), nx=True)
-    pipeline.get(key)
-    _, since = pipeline.execute()
-    return _at(redis_time, since, now)
+    pipeline.mget(key, _STALL)
+    _, stamps = pipeline.execute()
+    return max(_at(redis_time, stamp, now) for stamp in stamps if stamp is not None)
 
 
 # --- who was heard from

@@ -267,7 +267,7 @@ def test_the_timeline_tells_why_an_attempt_failed_and_what_became_of_the_players
         "Bob answered the ping after N ms",
         "rolled back while verifying: unreachable",
         "Ann (0 connections, never heard from) keeps its place, and is not matched before it is heard from",
-        "Bob (1 connections, last heard from at T) is back at its place in the queue",
+        "Bob (1 connection, last heard from at T) is back at its place in the queue",
     ]
 
 

@@ -1,0 +1,66 @@
+"""What a run comes to, for people and for machines."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from tests.chaos.evidence import Evidence, Violation
+from tests.chaos.invariants import rollbacks
+from tests.chaos.invariants.rollbacks import Promptness
+
+
+def summary(evidence: Evidence, violations: list[Violation], *, seed: int) -> dict[str, Any]:
+    """Return the figures of a run."""
+    kinds = Counter(seen.kind for seen in evidence.observations)
+    matches, tickets = evidence.rows.matches, evidence.rows.tickets
+    return {
+        "seed": seed,
+        "seconds": round(evidence.ended_at, 1),
+        "clients": len(evidence.by_client),
+        "faults": dict(Counter(fault.name for fault in evidence.faults)),
+        "connections": kinds["opened"],
+        "frames": kinds["received"],
+        "joins": len(tickets),
+        "tickets": dict(Counter(_words(t.status, t.reason) for t in tickets)),
+        "confirmed": sum(match.confirmed_at is not None for match in matches),
+        "rolled_back": dict(Counter(match.cause for match in matches if match.status == "CANCELLED")),
+        "roll_back_seconds": _delays(prompt for _, prompt in rollbacks.roll_backs(evidence)),
+        "heard_seconds": _delays(prompt for _, prompt in rollbacks.hearings(evidence)),
+        "put_out": sum(ticket.reason == "connection_timeout" for ticket in tickets),
+        "starved_seconds": round(
+            sum(s.data["seconds"] for s in evidence.observations if s.kind == "starved"), 1
+        ),
+        "tasks_too_late": next((s.data for s in evidence.observations if s.kind == "discarded"), {}),
+        "violations": dict(Counter(violation.invariant for violation in violations)),
+    }
+
+
+def _delays(measured: Iterable[Promptness]) -> dict[str, float]:
+    """Return how many were measured, how many of them in times without faults, and how long those took."""
+    all_of_them = list(measured)
+    strict = sorted(prompt.seconds for prompt in all_of_them if prompt.strict)
+    found: dict[str, float] = {"measured": len(all_of_them), "undisturbed": len(strict)}
+    if strict:
+        found |= {"median": round(strict[len(strict) // 2], 3), "longest": round(strict[-1], 3)}
+    return found
+
+
+def _words(status: str, reason: str | None) -> str:
+    return f"{status} {reason}" if reason else status
+
+
+def lines(figures: dict[str, Any]) -> list[str]:
+    """Return the figures for people."""
+    return [f"{name:<17} {_text(value)}" for name, value in figures.items()]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {count}" for name, count in sorted(value.items())) or "none"
+    return str(value)
+
+
+def explained(evidence: Evidence, violation: Violation) -> list[str]:
+    """Return a violation with the observations around it."""
+    shown = [f"    {str(seen)[:400]}" for seen in evidence.excerpt(violation)]
+    return [str(violation), *shown]
