@@ -148,8 +148,6 @@ try:
 except (EnvError, ValidationError, ValueError) as error:
     _stop(str(error))
 
-if GAME_HOST_TIMEOUT_SECONDS >= LEASE_SECONDS:
-    _stop('Environment variable "GAME_HOST_TIMEOUT_SECONDS" must be less than "LEASE_SECONDS"')
 if PONG_SECONDS > HEARTBEAT_SECONDS:
     _stop('Environment variable "PONG_SECONDS" must not be more than "HEARTBEAT_SECONDS"')
 
