@@ -39,7 +39,8 @@ _alone = OneAtATime()
 
 Answers = Mapping[tuple[str, str], datetime]
 Decided = tuple[Decision, MatchView]
-Decisions = Mapping[Step, Mapping[UUID, Decided]]
+# Players wait for the word that their match is off, or on; a game or a ping may come a moment later.
+_URGENCY = (Step.ROLL_BACK, Step.CONFIRM, Step.CREATE, Step.RESEND, Step.PING)
 
 
 def advance() -> None:
@@ -82,8 +83,17 @@ def advance_pool(pool_id: UUID | None) -> None:
 
 
 def _move(pool_id: UUID | None) -> None:
-    for batch in _batches(_decide_all(pool_id)):
-        _act(batch)
+    """Move the matches of a pool, a transaction's worth at a time, the most urgent first.
+
+    It looks again before each batch: what has become urgent meanwhile is not to wait behind what was not.
+    """
+    size = settings.MATCH_PAIRS_PER_BATCH
+    due = _due(pool_id)
+    for _ in range(-(-len(due) // size)):
+        _act(due[:size])
+        if len(due) <= size:
+            return
+        due = _due(pool_id)
 
 
 # --- matches in flight
@@ -172,17 +182,18 @@ def _view(seats: Sequence[_Seat], answers: Answers, kept_since: datetime) -> Mat
     )
 
 
-def _batches(decisions: Sequence[tuple[UUID, Decided]]) -> Iterator[Decisions]:
-    """Yield what to do, a transaction's worth at a time."""
-    size = settings.MATCH_PAIRS_PER_BATCH
-    for start in range(0, len(decisions), size):
-        batch: dict[Step, dict[UUID, Decided]] = {step: {} for step in Step}
-        for match_id, decided in decisions[start : start + size]:
-            batch[decided[0].step][match_id] = decided
-        yield batch
+def _due(pool_id: UUID | None) -> list[tuple[UUID, Decided]]:
+    """Return what there is to do, the most urgent first."""
+    decisions = [each for each in _decide_all(pool_id) if each[1][0].step is not Step.WAIT]
+    return sorted(decisions, key=lambda each: _URGENCY.index(each[1][0].step))
 
 
-def _act(batch: Decisions) -> None:
+def _act(decisions: Sequence[tuple[UUID, Decided]]) -> None:
+    batch: dict[Step, dict[UUID, Decided]] = {step: {} for step in Step}
+    for match_id, decided in decisions:
+        batch[decided[0].step][match_id] = decided
+    if batch[Step.ROLL_BACK]:
+        _roll_back(batch[Step.ROLL_BACK])
     if batch[Step.CONFIRM]:
         matches.confirm(_heard(batch[Step.CONFIRM]), now=database_now())
     if batch[Step.CREATE]:
@@ -191,14 +202,16 @@ def _act(batch: Decisions) -> None:
         _resend(list(batch[Step.RESEND]))
     if batch[Step.PING]:
         _ping(list(batch[Step.PING]))
-    if batch[Step.ROLL_BACK]:
-        roll_back_all(
-            {
-                match_id: Failure(decision.cause or Cause.INTERNAL_ERROR, decision.causers, seen.stage)
-                for match_id, (decision, seen) in batch[Step.ROLL_BACK].items()
-            },
-            now=database_now(),
-        )
+
+
+def _roll_back(batch: Mapping[UUID, Decided]) -> None:
+    roll_back_all(
+        {
+            match_id: Failure(decision.cause or Cause.INTERNAL_ERROR, decision.causers, seen.stage)
+            for match_id, (decision, seen) in batch.items()
+        },
+        now=database_now(),
+    )
 
 
 def _heard(batch: Mapping[UUID, Decided]) -> dict[UUID, dict[str, datetime]]:
