@@ -107,7 +107,7 @@ def _decide_all(pool_id: UUID | None) -> list[tuple[UUID, Decided]]:
     now = database_now()
     answers = presence.answered_at([key for seat in seats if (key := _key(seat)) is not None], now=now)
     # Asked after the answers: what is lost in between is not taken for silence.
-    kept_since = presence.remembers_since(now=now)
+    kept_since = presence.answers_kept_since(now=now)
     by_match: dict[UUID, list[_Seat]] = {}
     for seat in seats:
         by_match.setdefault(seat.match_id, []).append(seat)

@@ -12,7 +12,7 @@ from matchmaking.domain.staleness import is_stale, last_sign, stale_seconds
 from matchmaking.models import Ticket
 from matchmaking.services import tickets
 from matchmaking.services.rollback import Failure, roll_back
-from realtime.transport import presence
+from realtime.transport import faults, presence
 from realtime.transport.auth import player_address
 
 log = structlog.get_logger(__name__)
@@ -27,7 +27,7 @@ def sweep(*, now: datetime) -> int:
     Raises redis.RedisError where nobody can say who is silent: then nobody is.
     """
     _notice_own_absence()
-    presence.note_dead_processes()
+    faults.note_dead_processes()
     stale = _stale(now=now)
     for start in range(0, len(stale), tickets.TICKETS_PER_TRANSACTION):
         _end(stale[start : start + tickets.TICKETS_PER_TRANSACTION], now=now)
@@ -35,23 +35,23 @@ def sweep(*, now: datetime) -> int:
 
 
 def _notice_own_absence() -> None:
-    since = presence.note_sweep()
+    since = faults.note_sweep()
     if since is None or since > settings.STALE_SWEEP_SECONDS + LATE_SECONDS:
         log.info("sweep_was_away", seconds=since)
-        presence.note_fault()
+        faults.note_fault()
 
 
 def _stale(*, now: datetime) -> list[tuple[Ticket, datetime]]:
     """Return live tickets whose players are stale, with their last sign of life."""
     after = _after_seconds()
-    told = presence.told_at(now=now)
-    whole = presence.whole_since(now=now)
+    told = faults.told_at(now=now)
+    whole = faults.whole_since(now=now)
     if not is_stale(whole, now=now, after_seconds=after):
         return []
     silent = _silent(whole, now=now, after=after)
     addresses = [_address(ticket) for ticket, _ in silent]
-    bereft = presence.bereft_at(addresses, now=now)
-    known = presence.known_until(addresses, told)
+    bereft = faults.bereft_at(addresses, now=now)
+    known = faults.known_until(addresses, told)
     return [
         (ticket, sign)
         for (ticket, sign), address in zip(silent, addresses, strict=True)

@@ -7,14 +7,11 @@ compared.
 ::
 
     mm:process:<id>               exists while that web process lives; it is refreshed every second
-    mm:processes                  sorted set, web process → when it last refreshed, in ms
-    mm:dead:<id>                  when a web process was found dead beside a living one, in ms
     mm:connections:<address>      hash, connection id → process id
     mm:pulse:<address>            hash, connection id → last ping and last pong in ms, misses in a row
     mm:heard                      sorted set, address → when it was last heard from, in ms
     mm:epoch:<run>                since when this run of Redis has kept what it was told
     mm:stall                      when Redis answered last after it had stood still
-    mm:whole                      since when the service is without a fault that players would pay for
     mm:absent:<owner>:<conn.>     exists since a connection was first found to be in no living process
     mm:answer:<address>:<token>   when that user answered a ping or acknowledged an event, in ms
 
@@ -77,7 +74,8 @@ def milliseconds(redis_time: tuple[int, int]) -> int:
     return redis_time[0] * 1000 + redis_time[1] // 1000
 
 
-def _at(redis_time: tuple[int, int], stamp: str | float, now: datetime) -> datetime:
+def at_redis_time(redis_time: tuple[int, int], stamp: str | float, now: datetime) -> datetime:
+    """Turn a stamp of Redis's clock into a time of the clock that ``now`` is of."""
     return now - timedelta(milliseconds=milliseconds(redis_time) - int(stamp))
 
 
@@ -96,23 +94,39 @@ def answered_at(keys: Collection[tuple[str, str]], *, now: datetime) -> dict[tup
     if time.monotonic() - asked_at > STALL_SECONDS:
         client().set(_STALL, milliseconds(redis_time), ex=STALL_TTL_SECONDS)
     return {
-        key: _at(redis_time, value, now) for key, value in zip(keys, values, strict=True) if value is not None
+        key: at_redis_time(redis_time, value, now)
+        for key, value in zip(keys, values, strict=True)
+        if value is not None
     }
 
 
 def remembers_since(*, now: datetime) -> datetime:
-    """Return since when Redis has taken and kept what it was told, by the clock of ``now``.
+    """Return since when Redis has kept what it was told, by the clock of ``now``.
 
-    A flush begins it anew; so does a restart, which may have lost its last second, and a stall, behind which
-    answers wait.
+    A flush begins it anew, and so does a restart, which may have lost its last second.
     """
-    key = f"mm:epoch:{client().info('server')['run_id']}"
+    return _since(_epoch_key(), now=now)
+
+
+def answers_kept_since(*, now: datetime) -> datetime:
+    """Return since when answers were taken and kept: `remembers_since`, and since Redis last stood still.
+
+    Behind a stall answers wait to be written, and whoever reads first would take that for silence.
+    """
+    return _since(_epoch_key(), _STALL, now=now)
+
+
+def _epoch_key() -> str:
+    return f"mm:epoch:{client().info('server')['run_id']}"
+
+
+def _since(epoch_key: str, *others: str, now: datetime) -> datetime:
     redis_time = client().time()
     pipeline = client().pipeline(transaction=False)
-    pipeline.set(key, milliseconds(redis_time), nx=True)
-    pipeline.mget(key, _STALL)
+    pipeline.set(epoch_key, milliseconds(redis_time), nx=True)
+    pipeline.mget(epoch_key, *others)
     _, stamps = pipeline.execute()
-    return max(_at(redis_time, stamp, now) for stamp in stamps if stamp is not None)
+    return max(at_redis_time(redis_time, stamp, now) for stamp in stamps if stamp is not None)
 
 
 # --- who was heard from
@@ -128,93 +142,11 @@ def heard_at(addresses: Sequence[str], *, now: datetime) -> dict[str, datetime]:
         pipeline.zmscore(HEARD, list(chunk))
         redis_time, scores = pipeline.execute()
         heard |= {
-            address: _at(redis_time, score, now)
+            address: at_redis_time(redis_time, score, now)
             for address, score in zip(chunk, scores, strict=True)
             if score is not None
         }
     return heard
-
-
-def whole_since(*, now: datetime) -> datetime:
-    """Return since when the service has had no fault that players would pay for with their silence.
-
-    That is since Redis has kept what it was told, since there was a web process again after there had been
-    none, and since `note_fault`. Without a web process the fault goes on.
-    """
-    redis_time = client().time()
-    pipeline = client().pipeline(transaction=False)
-    # In this order: a process notes the end of the fault, and is there only then.
-    pipeline.zcount(PROCESSES, milliseconds(redis_time) - LEASE_SECONDS * 1000, "+inf")
-    pipeline.get(WHOLE)
-    living, noted = pipeline.execute()
-    if not living:
-        return now
-    since = remembers_since(now=now)
-    return max(since, _at(redis_time, noted, now)) if noted else since
-
-
-def note_fault() -> None:
-    """Note that a fault of the whole service has just ended: everybody's silence counts from now on."""
-    client().set(WHOLE, milliseconds(client().time()))
-
-
-def note_dead_processes() -> None:
-    """Note which web processes have died, once another is there for their players to come back to."""
-    now = milliseconds(client().time())
-    lease_began = now - LEASE_SECONDS * 1000
-    dead: list[Any] = client().zrangebyscore(PROCESSES, 0, lease_began)
-    if not dead or not client().zcount(PROCESSES, lease_began, "+inf"):
-        return
-    pipeline = client().pipeline(transaction=False)
-    for process in dead:
-        pipeline.set(dead_key(process), now, nx=True, ex=DEAD_TTL_SECONDS)
-    pipeline.zremrangebyscore(PROCESSES, 0, now - DEAD_TTL_SECONDS * 1000)
-    pipeline.execute()
-
-
-def bereft_at(addresses: Sequence[str], *, now: datetime) -> dict[str, datetime]:
-    """Return when each address lost a connection by the death of its web process; absent: not lately."""
-    if not addresses:
-        return {}
-    processes_of = _processes_of(addresses)
-    processes = sorted(set().union(*processes_of.values()))
-    pipeline = client().pipeline(transaction=False)
-    pipeline.time()
-    for process in processes:
-        pipeline.get(dead_key(process))
-    redis_time, *values = pipeline.execute()
-    died = {p: _at(redis_time, at, now) for p, at in zip(processes, values, strict=True) if at is not None}
-    return {
-        address: max(died[p] for p in of_address if p in died)
-        for address, of_address in processes_of.items()
-        if any(p in died for p in of_address)
-    }
-
-
-def told_at(*, now: datetime) -> dict[str, datetime]:
-    """Return when each web process last told whom it has heard; absent: those that are known to have died.
-
-    To be read before what they told: beyond that time nobody knows of a silence.
-    """
-    pipeline = client().pipeline(transaction=False)
-    pipeline.time()
-    pipeline.zrange(PROCESSES, 0, -1, withscores=True)
-    redis_time, told = pipeline.execute()
-    deaths: list[Any] = client().mget([dead_key(process) for process, _ in told]) if told else []
-    return {
-        process: _at(redis_time, at, now)
-        for (process, at), death in zip(told, deaths, strict=True)
-        if death is None
-    }
-
-
-def known_until(addresses: Sequence[str], told: Mapping[str, datetime]) -> dict[str, datetime]:
-    """Return until when it is known of each address whether it was heard from; absent: until now."""
-    of_address = {
-        address: [told[process] for process in processes if process in told]
-        for address, processes in _processes_of(addresses).items()
-    }
-    return {address: min(times) for address, times in of_address.items() if times}
 
 
 # --- connections
@@ -266,8 +198,8 @@ def _connection(
     return Connection(
         connection_id=connection_id,
         is_alive=is_alive,
-        last_ping_at=_at(redis_time, ping, now) if ping != "0" else None,
-        last_pong_at=_at(redis_time, pong, now) if pong != "0" else None,
+        last_ping_at=at_redis_time(redis_time, ping, now) if ping != "0" else None,
+        last_pong_at=at_redis_time(redis_time, pong, now) if pong != "0" else None,
         missed=int(missed),
     )
 
@@ -294,12 +226,13 @@ def is_connected(address: str) -> bool:
 
 def _connected(owners: Sequence[str]) -> set[str]:
     """Return those owners of whom a living web process holds a connection."""
-    processes_of = _processes_of(owners)
-    living = _living(set().union(*processes_of.values()))
-    return {owner for owner, of_owner in processes_of.items() if of_owner & living}
+    of_each = processes_of(owners)
+    living = _living(set().union(*of_each.values()))
+    return {owner for owner, of_owner in of_each.items() if of_owner & living}
 
 
-def _processes_of(addresses: Sequence[str]) -> dict[str, set[str]]:
+def processes_of(addresses: Sequence[str]) -> dict[str, set[str]]:
+    """Return the web processes that hold, or held when they died, the connections of each address."""
     pipeline = client().pipeline(transaction=False)
     for address in addresses:
         pipeline.hvals(connections_key(address))
@@ -325,10 +258,3 @@ def note_tick() -> None:
 def loop_is_well() -> bool:
     """Return whether the matching loop has run lately; raises redis.RedisError when nobody can say."""
     return bool(client().exists("mm:tick"))
-
-
-def note_sweep() -> float | None:
-    """Note that the stale sweep runs; return how many seconds ago the one before began, if known."""
-    now = milliseconds(client().time())
-    before = client().set("mm:sweep", now, get=True)
-    return None if before is None else (now - int(before)) / 1000

@@ -8,7 +8,7 @@ import pytest
 import redis
 from pytest_django import Settings
 
-from realtime.transport import presence, store
+from realtime.transport import faults, presence, store
 from realtime.transport.presence_writer import PresenceWriter
 from tests.factories import (
     address,
@@ -50,73 +50,73 @@ def test_a_renewal_says_whether_the_lease_was_still_there(valkey: redis.Redis) -
 
 def test_the_service_is_whole_since_a_web_process_came_where_there_had_been_none() -> None:
     fall_silent("web-1", seconds_ago=6)
-    assert presence.whole_since(now=NOW) == NOW, "without any the fault goes on"
+    assert faults.whole_since(now=NOW) == NOW, "without any the fault goes on"
     refresh("web-2")
-    whole = presence.whole_since(now=NOW)
+    whole = faults.whole_since(now=NOW)
     assert was(0, whole)
     service_is_well("web-1", "web-2")
-    assert NOW - presence.whole_since(now=NOW) > timedelta(days=1)
+    assert NOW - faults.whole_since(now=NOW) > timedelta(days=1)
     refresh("web-3")
-    assert NOW - presence.whole_since(now=NOW) > timedelta(days=1), "beside others it changes nothing"
+    assert NOW - faults.whole_since(now=NOW) > timedelta(days=1), "beside others it changes nothing"
 
 
 def test_the_service_is_whole_since_redis_remembers(valkey: redis.Redis) -> None:
     valkey.flushall()
     valkey.zadd(presence.PROCESSES, {"web-1": presence.milliseconds(valkey.time())})
-    assert was(0, presence.whole_since(now=NOW))
+    assert was(0, faults.whole_since(now=NOW))
 
 
 def test_a_noted_fault_has_ended_when_it_is_noted() -> None:
-    assert NOW - presence.whole_since(now=NOW) > timedelta(days=1)
-    presence.note_fault()
-    assert was(0, presence.whole_since(now=NOW))
+    assert NOW - faults.whole_since(now=NOW) > timedelta(days=1)
+    faults.note_fault()
+    assert was(0, faults.whole_since(now=NOW))
 
 
 def test_users_of_a_dead_process_are_bereft_from_when_it_was_found_dead_and_nobody_else() -> None:
     service_is_well("web-1", "web-2")
     open_socket("ann", process="web-2")
     open_socket("bob", process="web-1")
-    presence.note_dead_processes()
-    assert presence.bereft_at([ANN, BOB], now=NOW) == {}
+    faults.note_dead_processes()
+    assert faults.bereft_at([ANN, BOB], now=NOW) == {}
     fall_silent("web-2", seconds_ago=6)
-    presence.note_dead_processes()
-    bereft = presence.bereft_at([ANN, BOB, "nobody"], now=NOW)
+    faults.note_dead_processes()
+    bereft = faults.bereft_at([ANN, BOB, "nobody"], now=NOW)
     assert bereft.keys() == {ANN}
     assert was(0, bereft[ANN])
-    assert presence.bereft_at([], now=NOW) == {}
+    assert faults.bereft_at([], now=NOW) == {}
 
 
 def test_a_death_is_noted_once_however_often_it_is_looked_at(valkey: redis.Redis) -> None:
     fall_silent("web-2", seconds_ago=60)
     open_socket("ann", process="web-2")
-    presence.note_dead_processes()
+    faults.note_dead_processes()
     valkey.decrby(presence.dead_key("web-2"), 20_000)
-    presence.note_dead_processes()
-    assert was(20, presence.bereft_at([ANN], now=NOW)[ANN])
+    faults.note_dead_processes()
+    assert was(20, faults.bereft_at([ANN], now=NOW)[ANN])
 
 
 def test_a_process_is_dead_only_beside_a_living_one() -> None:
     open_socket("ann")
     fall_silent("web-1", seconds_ago=60)
-    presence.note_dead_processes()
-    assert presence.bereft_at([ANN], now=NOW) == {}
+    faults.note_dead_processes()
+    assert faults.bereft_at([ANN], now=NOW) == {}
     refresh("web-2")
-    presence.note_dead_processes()
-    assert presence.bereft_at([ANN], now=NOW).keys() == {ANN}
+    faults.note_dead_processes()
+    assert faults.bereft_at([ANN], now=NOW).keys() == {ANN}
 
 
 def test_a_process_that_was_only_away_is_dead_no_more() -> None:
     service_is_well("web-1", "web-2")
     open_socket("ann", process="web-2")
     fall_silent("web-2", seconds_ago=60)
-    presence.note_dead_processes()
+    faults.note_dead_processes()
     assert not refresh("web-2")
-    assert presence.bereft_at([ANN], now=NOW) == {}
+    assert faults.bereft_at([ANN], now=NOW) == {}
 
 
 def test_the_dead_are_forgotten_after_an_hour(valkey: redis.Redis) -> None:
     fall_silent("web-2", seconds_ago=3601)
-    presence.note_dead_processes()
+    faults.note_dead_processes()
     assert valkey.zscore(presence.PROCESSES, "web-2") is None
     assert 0 < valkey.ttl(presence.dead_key("web-2")) <= 3600
 
@@ -125,10 +125,10 @@ def test_a_process_that_leaves_gives_its_lease_back_and_is_not_dead() -> None:
     service_is_well("web-1", "web-2")
     open_socket("ann", process="web-2")
     asyncio.run(PresenceWriter("web-2").leave())
-    assert presence.told_at(now=NOW).keys() == {"web-1"}
-    presence.note_dead_processes()
+    assert faults.told_at(now=NOW).keys() == {"web-1"}
+    faults.note_dead_processes()
     assert not presence.is_connected(ANN)
-    assert presence.bereft_at([ANN], now=NOW) == {}
+    assert faults.bereft_at([ANN], now=NOW) == {}
 
 
 def test_of_each_user_it_is_known_until_when_its_processes_have_told() -> None:
@@ -138,10 +138,10 @@ def test_of_each_user_it_is_known_until_when_its_processes_have_told() -> None:
     open_socket("bob", process="web-3")
     fall_silent("web-2", seconds_ago=4)
     fall_silent("web-3", seconds_ago=600)
-    presence.note_dead_processes()
-    told = presence.told_at(now=NOW)
+    faults.note_dead_processes()
+    told = faults.told_at(now=NOW)
     assert told.keys() == {"web-1", "web-2"}, "the dead will tell no more"
-    known = presence.known_until([ANN, BOB, "nobody"], told)
+    known = faults.known_until([ANN, BOB, "nobody"], told)
     assert known.keys() == {ANN}
     assert was(4, known[ANN])
     assert was(0, told["web-1"])
@@ -193,11 +193,11 @@ def unreachable(settings: Settings) -> Iterator[None]:
 def test_without_redis_nobody_says_anything() -> None:
     for ask in (
         lambda: presence.heard_at([ANN], now=NOW),
-        lambda: presence.whole_since(now=NOW),
-        lambda: presence.told_at(now=NOW),
-        lambda: presence.bereft_at([ANN], now=NOW),
+        lambda: faults.whole_since(now=NOW),
+        lambda: faults.told_at(now=NOW),
+        lambda: faults.bereft_at([ANN], now=NOW),
         lambda: presence.connections_of([ANN], now=NOW),
-        presence.note_sweep,
+        faults.note_sweep,
         store.check,
     ):
         with pytest.raises(redis.RedisError):

@@ -10,7 +10,7 @@ from pytest_django import Settings
 from matchmaking.models import Match, Pool, Ticket
 from matchmaking.services import leaving, tickets
 from matchmaking.services.sweep import sweep
-from realtime.transport import presence
+from realtime.transport import faults, presence
 from realtime.transport.database import database_now
 from realtime.transport.events import NO_ORIGIN
 from realtime.transport.presence_writer import PulseReport
@@ -262,14 +262,14 @@ def test_a_match_that_is_confirmed_while_it_is_swept_stays(
 ) -> None:
     match = reserved_match("ann", "bob")
     last_heard("ann", seconds_ago=STALE)
-    bereft = presence.bereft_at
+    bereft = faults.bereft_at
 
     def confirmed_meanwhile(*args: Any, **kwargs: Any) -> Any:
         Match.objects.filter(id=match.id).update(status="CONFIRMED", stage="done")
         Ticket.objects.update(status="MATCHED")
         return bereft(*args, **kwargs)
 
-    monkeypatch.setattr(presence, "bereft_at", confirmed_meanwhile)
+    monkeypatch.setattr(faults, "bereft_at", confirmed_meanwhile)
     swept()
     match.refresh_from_db()
     assert match.status == "CONFIRMED"

@@ -11,7 +11,7 @@ from pytest_django import Settings
 from matchmaking import tasks
 from matchmaking.models import Pool, Ticket
 from matchmaking.services.sweep import LATE_SECONDS, sweep
-from realtime.transport import presence, store
+from realtime.transport import faults, presence, store
 from realtime.transport.database import database_now
 from tests.factories import (
     close_socket,
@@ -167,9 +167,10 @@ def test_redis_that_goes_away_in_the_middle_makes_nobody_stale(
     def gone(*_: Any, **__: Any) -> Any:
         raise redis.ConnectionError
 
-    for step in ("heard_at", "whole_since", "bereft_at", "told_at", "known_until", "note_dead_processes"):
+    steps = ("whole_since", "bereft_at", "told_at", "known_until", "note_dead_processes")
+    for module, step in [(presence, "heard_at"), *((faults, step) for step in steps)]:
         with monkeypatch.context() as patch:
-            patch.setattr(presence, step, gone)
+            patch.setattr(module, step, gone)
             tasks.sweep()
         assert searching() == ["ann"], step
     tasks.sweep()

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 
 LOOP = "tests/integration/test_loop.py"
-SEARCH = "tests/unit/test_interleavings.py"
-MACHINE = "tests/integration/test_machine.py"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +137,7 @@ BREAKAGES = (
         name="faults of the service are the players'",
         invariants="I6",
         file="matchmaking/services/sweep.py",
-        line="        presence.note_fault()\n",
+        line="        faults.note_fault()\n",
         broken="        pass\n",
         tests=("tests/integration/test_sweep_faults.py", "tests/integration/test_sweep.py"),
     ),
