@@ -158,6 +158,22 @@ BREAKAGES = (
         tests=("tests/integration/test_events.py",),
     ),
     Breakage(
+        name="a socket is sent the outbox before its state",
+        invariants="I9",
+        file="realtime/transport/delivery.py",
+        line="        if not self._is_restored:\n            return\n",
+        broken="",
+        tests=("tests/integration/test_delivery.py",),
+    ),
+    Breakage(
+        name="answers that could not be written are not tried again",
+        invariants="I5",
+        file="realtime/transport/hub.py",
+        line="            self._write_answers_in(ANSWERS_AGAIN_SECONDS)\n",
+        broken="",
+        tests=("tests/integration/test_delivery.py",),
+    ),
+    Breakage(
         name="the breaker never opens",
         invariants="A4",
         file="matchmaking/hosts/breaker.py",

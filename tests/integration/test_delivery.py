@@ -1,0 +1,51 @@
+"""What goes to a socket, and what comes from it, where something is not well."""
+
+import asyncio
+
+from pytest_django import Settings
+
+from realtime.transport import presence
+from realtime.transport.database import in_database
+from realtime.transport.delivery import Delivery
+from realtime.transport.hub import Hub
+from realtime.transport.presence_writer import PresenceWriter
+from realtime.transport.push import Push
+from tests.integration.test_presence import NOW
+
+ANN = "player:demo:ann"
+
+
+async def test_a_socket_that_was_not_greeted_yet_is_sent_nothing() -> None:
+    sent: list[str] = []
+
+    async def send(text: str) -> None:
+        sent.append(text)
+
+    delivery = Delivery(send, connection_id="socket-of-ann", spawn=lambda _: None)
+    delivery.address = ANN
+    await delivery.catch_up(7)
+    await delivery.take(Push(address=ANN, frame="ping", token="nonce"))
+    assert sent == []
+    async with delivery.holding():
+        await send("state_restored")
+        await delivery.restored(7, [])
+    assert sent == ["state_restored", "ping"]
+
+
+async def test_answers_that_could_not_be_written_are_written_as_soon_as_they_can_be(
+    settings: Settings, unused_tcp_port: int
+) -> None:
+    hub, called = Hub(), asyncio.Event()
+    valkey, settings.REDIS_URL = settings.REDIS_URL, f"redis://127.0.0.1:{unused_tcp_port}"
+    hub._presence = PresenceWriter("web-1")
+    loop = asyncio.get_running_loop()
+    hub.answered(ANN, "early", lambda: None)
+    await asyncio.sleep(0.05)
+    hub.answered(ANN, "later", lambda: loop.call_soon_threadsafe(called.set))
+    settings.REDIS_URL = valkey
+    hub._presence = PresenceWriter("web-1")
+    async with asyncio.timeout(5):
+        await called.wait()
+    answers = await in_database(presence.answered_at, [(ANN, "early"), (ANN, "later")], now=NOW)
+    assert answers.keys() == {(ANN, "early"), (ANN, "later")}
+    await hub.stop()
