@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 from matchmaking_site.stack.page import answers
@@ -59,7 +60,9 @@ class Member:
         """Send a signal to the process, of which this program is the parent."""
         if number in {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}:
             self._ready.clear()
-        os.kill(self.pid, number)
+        # Another fault of the same moment may have ended it: it is started again in any case.
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, number)
 
     async def back(self) -> None:
         """Wait until it has been started again and is ready."""
