@@ -12,6 +12,8 @@ from realtime.services import NewSession
 class BuiltinHost:
     """Games are sessions of this very service, in its own database: what can fail is the database."""
 
+    is_asked_who_plays = False
+
     def create(self, requests: Sequence[GameRequest], then: Created, *, now: datetime) -> None:
         """Make a session for each match."""
         wanted = [

@@ -64,7 +64,9 @@ Playing = Callable[[Mapping[UUID, bool]], None]
 
 
 class GameHost(Protocol):
-    """What a game host can be asked."""
+    """What a game host can be asked. ``is_asked_who_plays``: it does not tell us that a game is over."""
+
+    is_asked_who_plays: bool
 
     def create(self, requests: Sequence[GameRequest], then: Created, *, now: datetime) -> None:
         """Make a game for each match."""

@@ -55,6 +55,8 @@ class _Refused(Exception):
 class RemoteHost:
     """A live-game service."""
 
+    is_asked_who_plays = True
+
     def __init__(self, base_url: str, token: str) -> None:
         self._base_url = f"{base_url}/internal"
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}

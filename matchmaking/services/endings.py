@@ -63,7 +63,9 @@ def end_by_staff(match_ids: Iterable[UUID], *, now: datetime) -> int:
 
 
 def ask_who_plays(*, now: datetime) -> None:
-    """Ask the host about confirmed matches, each every 30 s."""
+    """Ask the host about confirmed matches, each every 30 s, where it does not tell us itself."""
+    if not game_host().is_asked_who_plays:
+        return
     due = _claimed(
         Match.objects.filter(status=Match.Status.CONFIRMED, retry_at__lte=now),
         until=now + timedelta(seconds=ASK_PLAYING_SECONDS),

@@ -39,7 +39,11 @@ async def test_an_answer_that_could_not_be_written_is_tried_again_before_long(
     loop = asyncio.get_running_loop()
     valkey, settings.REDIS_URL = settings.REDIS_URL, f"redis://127.0.0.1:{unused_tcp_port}"
     hub._presence = PresenceWriter("web-1")
-    hub.answered(ANN, "nonce", lambda: loop.call_soon_threadsafe(called.set))
+
+    def wake() -> None:
+        loop.call_soon_threadsafe(called.set)
+
+    hub.answered(ANN, "nonce", wake)
     await asyncio.sleep(0.05)
     assert not called.is_set()
     settings.REDIS_URL = valkey
