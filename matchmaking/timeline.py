@@ -65,7 +65,7 @@ def _end_of_attempt(match: Match, players: list[MatchPlayer]) -> Iterator[Entry]
     yield Entry(at, f"rolled back while {match.failed_stage}: {match.cancel_reason}")
     for player in players:
         yield Entry(at, f"{player.display_name}{_connection(player)} {_OUTCOMES.get(player.outcome, '')}")  # type: ignore[call-overload]  # a text is looked up
-    if match.told_at is not None or match.game_cancel_due:
+    if match.asked_at is not None:
         yield Entry(
             at, "the game host has yet to cancel the game" if match.game_cancel_due else "game cancelled"
         )

@@ -26,6 +26,7 @@ class Failed(Exception):
 
 
 _pending: set["Future[Any]"] = set()
+_starting = threading.Lock()
 
 
 def run(work: Coroutine[Any, Any, T]) -> "Future[T]":
@@ -50,8 +51,14 @@ def finish_calls(seconds: float) -> None:
     wait_for(list(_pending), timeout=seconds)
 
 
+def _loop(process_id: int) -> asyncio.AbstractEventLoop:
+    # A cache alone would let two first callers make a loop each.
+    with _starting:
+        return _started_loop(process_id)
+
+
 @functools.cache
-def _loop(_process_id: int) -> asyncio.AbstractEventLoop:
+def _started_loop(_process_id: int) -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="game-host", daemon=True).start()
     return loop

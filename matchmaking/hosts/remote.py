@@ -6,6 +6,8 @@ the circuit breaker counts: cancelling and asking may work where creating does n
 """
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import datetime
@@ -31,9 +33,16 @@ RETRIED_STATUSES = frozenset({502, 503, 504})
 GATHER_SECONDS = 0.005
 """Answers that come within this time are written down together."""
 LARGEST_SHARE_OF_LEASE = 0.8
-ASK_AT_JOIN_SECONDS = 1.0
+ASK_AT_JOIN_SECONDS = 0.5
+ASKS_AT_JOIN = 2
+"""A join beside so many that ask is let pass: each keeps a thread that sockets need."""
+SLOW_SECONDS = 0.3
 ASK_AGAIN_SECONDS = 5.0
-"""After a failure joins are let pass for so long without asking."""
+"""After a failure, or so slow an answer, joins are let pass for so long without asking."""
+CREATES_AT_ONCE = 100
+OTHERS_AT_ONCE = 50
+REFUSALS = frozenset({400, 409, 413, 422})
+"""What speaks of this match alone: the service is well, and the breaker is not told."""
 
 
 T = TypeVar("T")
@@ -45,11 +54,11 @@ class _Created(msgspec.Struct):
 
 
 class _Active(msgspec.Struct):
-    game_id: str | None = None
+    game_id: str | None
 
 
 class _Refused(Exception):
-    """The service remembers that this match was cancelled."""
+    """The service does not want this match: it was cancelled before, or is not to its liking."""
 
 
 class RemoteHost:
@@ -61,6 +70,9 @@ class RemoteHost:
         self._base_url = f"{base_url}/internal"
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._breaker = Breaker("game-host")
+        self._create_slots = asyncio.Semaphore(CREATES_AT_ONCE)
+        self._other_slots = asyncio.Semaphore(OTHERS_AT_ONCE)
+        self._join_slots = threading.Semaphore(ASKS_AT_JOIN)
 
     # --- the port
 
@@ -90,12 +102,19 @@ class RemoteHost:
             return None
 
     def _ask_in_a_moment(self, tenant_id: str, user_id: str) -> str | None:
+        if not self._join_slots.acquire(blocking=False):
+            return None
+        asked_at, answer = time.monotonic(), run(self._active_game(tenant_id, user_id))
         try:
-            return run(self._active_game(tenant_id, user_id)).result(ASK_AT_JOIN_SECONDS)
+            return answer.result(ASK_AT_JOIN_SECONDS)
         except (Failed, FutureTimeoutError) as error:
             log.warning("active_game_not_asked", user=user_id, tenant=tenant_id, error=repr(error))
-            store.client().set(_UNASKED, 1, px=int(ASK_AGAIN_SECONDS * 1000))
             return None
+        finally:
+            self._join_slots.release()
+            answer.cancel()
+            if answer.cancelled() or answer.exception() or time.monotonic() - asked_at > SLOW_SECONDS:
+                store.client().set(_UNASKED, 1, px=int(ASK_AGAIN_SECONDS * 1000))
 
     def allowance(self) -> int | None:
         """Return how many matches may be reserved now."""
@@ -116,15 +135,35 @@ class RemoteHost:
             await asyncio.sleep(GATHER_SECONDS)
             done = {task for task in pending if task.done()}
             pending -= done
-            await in_thread(then, {asked[task]: task.result() for task in done})
+            await self._hand_on(then, {asked[task]: task.result() for task in done})
+
+    @staticmethod
+    async def _hand_on(then: Created, games: Mapping[UUID, Game | None]) -> None:
+        try:
+            await in_thread(then, games)
+        except Exception:
+            # These matches run into their lease; those whose answers are yet to come do not.
+            log.exception("games_not_noted", matches=[str(match_id) for match_id in games])
 
     async def _create(self, request: GameRequest) -> Game | None:
+        """Return the game, or None; an exception here would be one for all matches of the batch."""
+        try:
+            async with asyncio.timeout(_longest_seconds()), self._create_slots:
+                return await self._create_now(request)
+        except TimeoutError:
+            log.warning("game_not_asked_for", match=str(request.match_id), why="too many at once")
+        except Exception:
+            log.exception("game_service_failed", match=str(request.match_id))
+            await in_thread(self._count, self._breaker.failed)
+        return None
+
+    async def _create_now(self, request: GameRequest) -> Game | None:
         key = {"Idempotency-Key": str(request.match_id)}
         try:
             response = await self._call("POST", "/games", json=_body_of(request), headers=key)
             game = _read_created(response)
-        except _Refused:
-            log.warning("game_refused", match=str(request.match_id))
+        except _Refused as refusal:
+            log.warning("game_refused", match=str(request.match_id), error=str(refusal))
             return None
         except Failed as error:
             log.error("game_service_failed", match=str(request.match_id), error=str(error))  # noqa: TRY400 - no bug
@@ -142,7 +181,8 @@ class RemoteHost:
 
     async def _cancel(self, match_id: UUID, then: Callable[[], None]) -> None:
         try:
-            response = await self._call("DELETE", f"/games/by-match/{match_id}")
+            async with self._other_slots:
+                response = await self._call("DELETE", f"/games/by-match/{match_id}")
         except Failed as error:
             log.warning("game_not_cancelled", match=str(match_id), error=str(error))
             return
@@ -159,9 +199,10 @@ class RemoteHost:
     async def _is_playing(self, question: Question) -> bool | None:
         """Return whether any of the players is in the game; None where the service did not say."""
         try:
-            for user_id in question.user_ids:
-                if await self._active_game(question.tenant_id, user_id) == question.game_id:
-                    return True
+            async with self._other_slots:
+                for user_id in question.user_ids:
+                    if await self._active_game(question.tenant_id, user_id) == question.game_id:
+                        return True
         except Failed as error:
             log.warning("playing_not_asked", match=str(question.match_id), error=str(error))
             return None
@@ -212,8 +253,12 @@ _UNASKED = "mm:game-host:unasked"
 
 def _call_seconds() -> float:
     """Return how long a call may take: never so long that the match's lease could run out first."""
+    return min(settings.GAME_HOST_TIMEOUT_SECONDS, _longest_seconds())
+
+
+def _longest_seconds() -> float:
     longest: float = settings.LEASE_SECONDS * LARGEST_SHARE_OF_LEASE
-    return min(settings.GAME_HOST_TIMEOUT_SECONDS, longest)
+    return longest
 
 
 def _segment(text: str) -> str:
@@ -238,8 +283,8 @@ def _body_of(request: GameRequest) -> dict[str, Any]:
 
 
 def _read_created(response: httpx.Response) -> Game:
-    if response.status_code == httpx.codes.CONFLICT:
-        raise _Refused
+    if response.status_code in REFUSALS:
+        raise _Refused(f"status {response.status_code}")
     if response.status_code not in {httpx.codes.OK, httpx.codes.CREATED}:
         raise Failed(f"status {response.status_code}")
     created = _decoded(response, _Created)
@@ -249,7 +294,7 @@ def _read_created(response: httpx.Response) -> Game:
 def _decoded(response: httpx.Response, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(response.content, type=kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise Failed(f"an answer that makes no sense: {error}") from error
 
 

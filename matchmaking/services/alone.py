@@ -3,6 +3,10 @@
 import threading
 from collections.abc import Callable, Hashable
 
+import structlog
+
+log = structlog.get_logger(__name__)
+
 
 class OneAtATime:
     """Runs work of a kind in one thread at a time, and there once more for whoever asks meanwhile."""
@@ -19,14 +23,23 @@ class OneAtATime:
                 self._again.add(kind)
                 return
             self._running.add(kind)
+        while self._works_again(kind, work):
+            pass
+
+    def _works_again(self, kind: Hashable, work: Callable[[], None]) -> bool:
+        """Run ``work``, and return whether somebody asked for it meanwhile: then its failure ends nothing."""
         try:
             work()
-            while self._take_again(kind):
-                work()
+        except Exception:
+            if not self._take_again(kind):
+                raise
+            log.exception("work_failed", kind=str(kind))
+            return True
         except BaseException:
             with self._lock:
                 self._running.discard(kind)
             raise
+        return self._take_again(kind)
 
     def _take_again(self, kind: Hashable) -> bool:
         """Return whether somebody asked; where nobody did, the next one runs it itself."""

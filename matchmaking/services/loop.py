@@ -5,6 +5,7 @@ anywhere, any number of times, at once or never: the next call carries on. A poo
 """
 
 import random
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -24,7 +25,7 @@ from matchmaking.models import Match, MatchPlayer, Pool
 from matchmaking.services import endings, matches, pairs, tickets
 from matchmaking.services.alone import OneAtATime
 from matchmaking.services.matches import wake_for_answers
-from matchmaking.services.rollback import Failure, roll_back_all
+from matchmaking.services.rollback import IN_FLIGHT, Failure, roll_back_all
 from matchmaking.wakeup import wake
 from realtime.transport import events, presence
 from realtime.transport.auth import player_address
@@ -33,7 +34,7 @@ from realtime.transport.push import ping, publish
 
 log = structlog.get_logger(__name__)
 
-_IN_FLIGHT = (Match.Status.PROPOSED, Match.Status.AWAITING_ACCEPTANCE)
+LOOK_AGAIN_SECONDS = 0.2
 _rng = random.SystemRandom()
 _alone = OneAtATime()
 
@@ -71,7 +72,7 @@ def _isolated(pool_id: UUID | None) -> Iterator[None]:
 
 def _pools_with_work() -> list[UUID | None]:
     """Return who has searching tickets or matches in flight; None stands for matches outside of any pool."""
-    in_flight = Match.objects.filter(status__in=_IN_FLIGHT).values_list("pool_id", flat=True)
+    in_flight = Match.objects.filter(status__in=IN_FLIGHT).values_list("pool_id", flat=True)
     return sorted({*tickets.pools_searching(), *in_flight.distinct()}, key=str)
 
 
@@ -85,15 +86,15 @@ def advance_pool(pool_id: UUID | None) -> None:
 def _move(pool_id: UUID | None) -> None:
     """Move the matches of a pool, a transaction's worth at a time, the most urgent first.
 
-    It looks again before each batch: what has become urgent meanwhile is not to wait behind what was not.
+    It looks again now and then: what has become urgent meanwhile is not to wait behind what was not.
     """
     size = settings.MATCH_PAIRS_PER_BATCH
-    due = _due(pool_id)
+    due, looked_at = _due(pool_id), time.monotonic()
     for _ in range(-(-len(due) // size)):
         _act(due[:size])
-        if len(due) <= size:
-            return
-        due = _due(pool_id)
+        due = due[size:]
+        if due and time.monotonic() - looked_at > LOOK_AGAIN_SECONDS:
+            due, looked_at = _due(pool_id), time.monotonic()
 
 
 # --- matches in flight
@@ -134,7 +135,7 @@ class _Seat(NamedTuple):
 def _seats_in_flight(pool_id: UUID | None) -> list[_Seat]:
     columns = ("stage", "deadline", "lease_until", "retry_at", "pinged_at", "told_at")
     rows = (
-        MatchPlayer.objects.filter(Q(match__pool=pool_id), match__status__in=_IN_FLIGHT)
+        MatchPlayer.objects.filter(Q(match__pool=pool_id), match__status__in=IN_FLIGHT)
         .order_by("match_id", "id")
         .values_list(
             "match_id",
@@ -259,16 +260,18 @@ def _pair(pool: Pool) -> None:
     Between two batches those before are led on: however many there are, nobody waits for the last.
     """
     found = pairs.find(pool, now=database_now())
-    if found:
-        # Asked only now: a turn to try a host that has failed is not for a pool in which nobody fits.
-        found = found[: game_host().allowance()]
     size = settings.MATCH_PAIRS_PER_BATCH
     for start in range(0, len(found), size):
         if start:
             _move(pool.id)
-        reserved = _reserve(pool, found[start : start + size])
+        # Asked only now: a turn to try a host that has failed is not for a pool in which nobody fits, and it
+        # may have failed since the batch before.
+        allowed = game_host().allowance()
+        reserved = _reserve(pool, found[start : start + size][:allowed])
         if reserved:
             _ping(reserved)
+        if allowed is not None:
+            return
 
 
 def _reserve(pool: Pool, batch: Sequence[tuple[UUID, UUID]]) -> list[UUID]:
@@ -297,6 +300,7 @@ def tick() -> None:
         with _isolated(pool_id):
             tickets.time_out(pool_id, now=now)
     advance()
+    now = database_now()
     for work in (endings.cancel_games, endings.ask_who_plays, endings.end_overlong, events.republish):
         with _isolated(None):
             work(now=now)

@@ -28,7 +28,7 @@ from realtime.transport.events import NO_ORIGIN, Origin, Outgoing, emit
 
 log = structlog.get_logger(__name__)
 
-_IN_FLIGHT = (Match.Status.PROPOSED, Match.Status.AWAITING_ACCEPTANCE)
+IN_FLIGHT = (Match.Status.PROPOSED, Match.Status.AWAITING_ACCEPTANCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def _release(
             fate = fates[player.user_id]
             _write_down(player, fate, evidence, is_cause=player.user_id in failures[match.id].causers)
             if ticket is not None and fate.keeps_place:
-                kept.append((ticket, _standing(failures[match.id], fate, is_anybodys_fault)))
+                kept.append((ticket, _standing(player, failures[match.id], fate, is_anybodys_fault)))
             elif ticket is not None:
                 left.append(ticket)
     update_each(players, _WRITTEN_DOWN)
@@ -144,12 +144,18 @@ def _fates(match: Match, failure: Failure) -> dict[str, Fate]:
     }
 
 
-def _standing(failure: Failure, fate: Fate, is_anybodys_fault: bool) -> Standing:  # noqa: FBT001 - one caller
+def _standing(
+    player: MatchPlayer,
+    failure: Failure,
+    fate: Fate,
+    is_anybodys_fault: bool,  # noqa: FBT001 - one caller
+) -> Standing:
     if fate.is_flagged:
         return Standing.FLAGGED
     if failure.cause is Cause.GAME_SERVICE_UNAVAILABLE:
         return Standing.PAUSED
-    return Standing.PROVEN if is_anybodys_fault else Standing.UNCHANGED
+    has_answered = player.answered_at is not None
+    return Standing.PROVEN if is_anybodys_fault and has_answered else Standing.UNCHANGED
 
 
 def _cancelled_events(
@@ -271,7 +277,7 @@ def lock_in_flight(match_ids: Iterable[UUID], *, stage: Stage | None = None) -> 
     """Lock and return those matches that are in flight, and at ``stage`` where one is given."""
     found = (
         Match.objects.select_for_update(of=("self",))
-        .filter(id__in=list(match_ids), status__in=_IN_FLIGHT)
+        .filter(id__in=list(match_ids), status__in=IN_FLIGHT)
         .select_related("pool")
         .prefetch_related("players")
         .order_by("id")

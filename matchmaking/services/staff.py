@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import QuerySet
 
 from matchmaking.domain.matches import Cause
 from matchmaking.models import Match, Ticket
 from matchmaking.services import endings, tickets
-from matchmaking.services.rollback import Failure, roll_back_all
+from matchmaking.services.rollback import IN_FLIGHT, Failure, roll_back_all
 
 _TRIES = 5
 
@@ -34,5 +35,8 @@ def end_matches(match_ids: Collection[UUID], *, now: datetime) -> int:
 
 
 def _roll_back(match_ids: Collection[UUID] | QuerySet[Any, Any], *, now: datetime) -> int:
-    ids = Match.objects.filter(id__in=match_ids).values_list("id", flat=True)
-    return len(roll_back_all(dict.fromkeys(ids, Failure(Cause.STAFF)), now=now))
+    in_flight = Match.objects.filter(id__in=match_ids, status__in=IN_FLIGHT)
+    ids = list(in_flight.values_list("id", flat=True))
+    size = settings.MATCH_PAIRS_PER_BATCH
+    batches = [ids[start : start + size] for start in range(0, len(ids), size)]
+    return sum(len(roll_back_all(dict.fromkeys(b, Failure(Cause.STAFF)), now=now)) for b in batches)

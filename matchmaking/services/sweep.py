@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
@@ -19,6 +20,17 @@ log = structlog.get_logger(__name__)
 
 LATE_SECONDS = 10
 """A sweep that comes so much too late: the service was not well, and nobody's silence counts."""
+
+
+class _Waiting(NamedTuple):
+    """What the sweep reads of a live ticket."""
+
+    id: UUID
+    tenant_id: str
+    user_id: str
+    queued_at: datetime
+    status: str
+    match_id: UUID | None
 
 
 def sweep(*, now: datetime) -> int:
@@ -41,7 +53,7 @@ def _notice_own_absence() -> None:
         faults.note_fault()
 
 
-def _stale(*, now: datetime) -> list[tuple[Ticket, datetime]]:
+def _stale(*, now: datetime) -> list[tuple[_Waiting, datetime]]:
     """Return live tickets whose players are stale, with their last sign of life."""
     after = _after_seconds()
     told = faults.told_at(now=now)
@@ -59,12 +71,10 @@ def _stale(*, now: datetime) -> list[tuple[Ticket, datetime]]:
     ]
 
 
-def _silent(whole: datetime, *, now: datetime, after: float) -> list[tuple[Ticket, datetime]]:
-    live = list(
-        Ticket.objects.filter(status__in=Ticket.LIVE, queued_at__lte=now - timedelta(seconds=after)).only(
-            "id", "tenant_id", "user_id", "pool_id", "queued_at", "status", "match_id"
-        )
-    )
+def _silent(whole: datetime, *, now: datetime, after: float) -> list[tuple[_Waiting, datetime]]:
+    old = Ticket.objects.filter(status__in=Ticket.LIVE, queued_at__lte=now - timedelta(seconds=after))
+    # Rows, not objects: this is everybody who waits.
+    live = [_Waiting(*row) for row in old.values_list(*_Waiting._fields)]
     heard = presence.heard_at([_address(ticket) for ticket in live], now=now)
     signs = [
         (
@@ -84,18 +94,18 @@ def _after_seconds() -> float:
     )
 
 
-def _address(ticket: Ticket) -> str:
+def _address(ticket: _Waiting) -> str:
     return player_address(ticket.tenant_id, ticket.user_id)
 
 
-def _end(stale: Sequence[tuple[Ticket, datetime]], *, now: datetime) -> None:
+def _end(stale: Sequence[tuple[_Waiting, datetime]], *, now: datetime) -> None:
     causers: dict[UUID, set[str]] = {}
-    for ticket, _ in stale:
-        if ticket.status == Ticket.Status.RESERVED and ticket.match_id is not None:
-            causers.setdefault(ticket.match_id, set()).add(ticket.user_id)
+    for waiting, _ in stale:
+        if waiting.status == Ticket.Status.RESERVED and waiting.match_id is not None:
+            causers.setdefault(waiting.match_id, set()).add(waiting.user_id)
     for match_id, users in causers.items():
         roll_back(match_id, Failure(Cause.UNREACHABLE, frozenset(users)), now=now)
-    last_signs = {ticket.id: sign for ticket, sign in stale}
+    last_signs = {waiting.id: sign for waiting, sign in stale}
     for ticket in tickets.end_searching(list(last_signs), Ticket.End.CONNECTION_TIMEOUT, now=now):
         log.warning(
             "player_stale",

@@ -42,6 +42,8 @@ def join(caller: Caller, request: JoinQueueData, *, origin: Origin, now: datetim
     """
     pool = _wanted_pool(caller, request)
     if _plays_elsewhere(caller):
+        # One's own match in flight is a game at the host already; the ticket says more.
+        _refuse_second(caller)
         raise ActiveGameExists
     is_there = bool(origin.connection_id) or _is_connected(caller)
     for _ in range(_TRIES):
@@ -51,9 +53,7 @@ def join(caller: Caller, request: JoinQueueData, *, origin: Origin, now: datetim
         except IntegrityError as error:
             if _violated(error) != ONE_LIVE_TICKET:
                 raise
-        live = selectors.live_ticket(caller)
-        if live is not None:
-            raise AlreadyInQueue(queue_entry_id=str(live.id))
+        _refuse_second(caller)
         # The ticket in the way ended between the two statements: there is room now.
     raise AlreadyInQueue
 
@@ -101,6 +101,12 @@ def _insert(ticket: Ticket, *, origin: Origin, now: datetime) -> TicketMessage:
     emit([Outgoing(address=address, message=joined, origin=origin)], now=now)
     _log("queue_joined", ticket, position=answer.position)
     return answer
+
+
+def _refuse_second(caller: Caller) -> None:
+    live = selectors.live_ticket(caller)
+    if live is not None:
+        raise AlreadyInQueue(queue_entry_id=str(live.id))
 
 
 def _plays_elsewhere(caller: Caller) -> bool:
@@ -278,19 +284,24 @@ def note_gone(caller: Caller, *, at: datetime) -> None:
 
 
 def clear_flags(*, now: datetime) -> int:
-    """Let tickets be reserved again whose players were heard from since the flag; return how many."""
+    """Let tickets be reserved again whose players were heard from since the flag; return how many.
+
+    With a connection: who is only excused, for a fault of ours, has time to come back, and is not there yet.
+    """
     flagged = {
-        ticket.id: (player_address(ticket.tenant_id, ticket.user_id), ticket.unreachable_since)
-        for ticket in Ticket.objects.filter(
+        ticket_id: (player_address(tenant_id, user_id), since)
+        for ticket_id, tenant_id, user_id, since in Ticket.objects.filter(
             status=Ticket.Status.SEARCHING, unreachable_since__isnull=False
-        ).only("id", "tenant_id", "user_id", "unreachable_since")
+        ).values_list("id", "tenant_id", "user_id", "unreachable_since")
     }
     heard = presence.heard_at([address for address, _ in flagged.values()], now=now)
-    back = [
-        ticket_id
+    spoke = {
+        ticket_id: address
         for ticket_id, (address, since) in flagged.items()
         if since is not None and address in heard and heard[address] > since
-    ]
+    }
+    there = presence.connected(list(spoke.values()))
+    back = [ticket_id for ticket_id, address in spoke.items() if address in there]
     # A flag that was set meanwhile stays.
     return Ticket.objects.filter(id__in=back, unreachable_since__lte=now).update(unreachable_since=None)
 

@@ -209,8 +209,8 @@ def gone(connections: Sequence[tuple[str, str]], *, seconds: float) -> list[tupl
 
     Not at once: after Redis has lost everything, web processes take a moment to tell it again.
     """
-    connected = _connected([owner for owner, _ in connections])
-    absent = [each for each in connections if each[0] not in connected]
+    there = connected([owner for owner, _ in connections])
+    absent = [each for each in connections if each[0] not in there]
     pipeline = client().pipeline(transaction=False)
     for owner, connection_id in absent:
         pipeline.set(f"mm:absent:{owner}:{connection_id}", "", ex=_ABSENT_TTL_SECONDS, nx=True)
@@ -221,10 +221,10 @@ def gone(connections: Sequence[tuple[str, str]], *, seconds: float) -> list[tupl
 
 def is_connected(address: str) -> bool:
     """Return whether a living web process holds a connection of ``address``."""
-    return address in _connected([address])
+    return address in connected([address])
 
 
-def _connected(owners: Sequence[str]) -> set[str]:
+def connected(owners: Sequence[str]) -> set[str]:
     """Return those owners of whom a living web process holds a connection."""
     of_each = processes_of(owners)
     living = _living(set().union(*of_each.values()))

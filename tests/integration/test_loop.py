@@ -31,6 +31,7 @@ from tests.factories import (
     caller,
     confirmed_match,
     connect,
+    excuse,
     hear_from,
     last_told,
     let_pass,
@@ -260,12 +261,24 @@ def test_a_second_answer_that_comes_too_late_takes_nothing_away(ann: Ticket, bob
 
 
 def test_who_answered_too_late_is_heard_from_all_the_same_once_it_says_more(ann: Ticket, bob: Ticket) -> None:
+    connect("ann")
+    connect("bob")
     reserved_match("ann", "bob")
     fail_to_answer("ann", "bob")
     loop.advance()
     answer_ping(match_of("ann", "bob"), "ann", "bob")
     loop.tick()
     assert Match.objects.count() == 2
+
+
+def test_who_is_excused_and_has_no_socket_is_not_reserved_before_it_is_back(ann: Ticket, bob: Ticket) -> None:
+    tickets.note_gone(caller("ann"), at=database_now())
+    excuse("ann")
+    loop.tick()
+    assert fresh(ann).status == "SEARCHING"
+    connect("ann")
+    loop.tick()
+    assert fresh(ann).status == "RESERVED"
 
 
 def test_who_fails_again_and_again_sits_out_longer_and_longer(duel: Pool) -> None:
