@@ -130,8 +130,9 @@ def test_a_success_in_between_begins_the_row_anew(server: GameServer, duel: Pool
     assert state() == State.OPEN
 
 
-def test_a_refused_match_says_nothing_of_the_service(server: GameServer, duel: Pool) -> None:
-    server.put_faults(fail_status=409, calls=["create"])
+@pytest.mark.parametrize("status", [400, 409, 413, 422])
+def test_a_refused_match_says_nothing_of_the_service(server: GameServer, duel: Pool, status: int) -> None:
+    server.put_faults(fail_status=status, calls=["create"])
     for _ in range(FAILURES + 1):
         assert try_a_match().cancel_reason == "game_service_unavailable"
     assert state() == State.CLOSED

@@ -245,6 +245,8 @@ def test_a_service_that_refuses_the_match_is_believed(server: GameServer, pair: 
         b"",
         b"<html>all is well</html>",
         b"\xff\xfe",
+        b'{"game_id": "\xff"}',
+        b'{"game_id": "g1", "more": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         b'["g1"]',
         b"{}",
         b'{"game_id": null}',
