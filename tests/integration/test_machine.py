@@ -563,6 +563,7 @@ STORIES: list[tuple[str, int, Callable[[Machine], object]]] = [
     ("staff while verifying", 1, lambda m: m.staff("ann", is_match=True)),
     ("left while notifying", 2, lambda m: m.leave("bob")),
     ("ticket: timed_out", 0, lambda m: (m.stand_still(601), m.tick())),
+    ("ticket: timed_out", 1, lambda m: (m.join("eve", True), m.stand_still(601), m.tick())),
     ("ticket: connection_timeout", 1, lambda m: (m.sweep(), m.live(7 * SLICE, {"ann"}))),
     # Seen as silent, and led on by another worker before the first one acts.
     ("match: notifying", 1, lambda m: (m.stand_still(2.8), m.look(), answer_then(m), m.advance(), m.act())),
@@ -589,6 +590,7 @@ def fail(machine: Machine, silent: set[str]) -> Any:
     machine.stand_still(2.8)
     machine.advance()
     machine.renew(*BOTH)
+    machine.stand_still(0.7)
     machine.tick()
 
 
