@@ -48,7 +48,8 @@ def sweep(*, now: datetime) -> int:
 
 def _notice_own_absence() -> None:
     since = faults.note_sweep()
-    if since is None or since > settings.STALE_SWEEP_SECONDS + LATE_SECONDS:
+    # With no sweep before, Redis is new to us: since when it remembers says it better.
+    if since is not None and since > settings.STALE_SWEEP_SECONDS + LATE_SECONDS:
         log.info("sweep_was_away", seconds=since)
         faults.note_fault()
 
