@@ -9,7 +9,6 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
@@ -92,7 +91,7 @@ class RemoteHost:
         run(self._ask_all(questions, then))
 
     def active_game(self, tenant_id: str, user_id: str) -> str | None:
-        """Return the game that a user is in; None also where that cannot be asked within a second."""
+        """Return the game that a user is in; None also where that cannot be asked in a moment."""
         try:
             if store.client().exists(_UNASKED):
                 return None
@@ -107,7 +106,8 @@ class RemoteHost:
         asked_at, answer = time.monotonic(), run(self._active_game(tenant_id, user_id))
         try:
             return answer.result(ASK_AT_JOIN_SECONDS)
-        except (Failed, FutureTimeoutError) as error:
+        except Exception as error:
+            # Whatever it is: a question that is asked at best is no reason to refuse a join.
             log.warning("active_game_not_asked", user=user_id, tenant=tenant_id, error=repr(error))
             return None
         finally:
