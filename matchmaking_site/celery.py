@@ -3,8 +3,9 @@
 import os
 from typing import Any
 
+import structlog
 from celery import Celery
-from celery.signals import setup_logging, worker_shutdown
+from celery.signals import beat_init, setup_logging, worker_shutdown
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "matchmaking_site.settings")
 
@@ -37,6 +38,11 @@ def _finish_calls(**_: Any) -> None:
     finish_calls(settings.GAME_HOST_TIMEOUT_SECONDS + 1)
 
 
+@beat_init.connect
+def _say_that_beat_runs(**_: Any) -> None:
+    structlog.get_logger(__name__).info("beat_ready")
+
+
 app = Celery("matchmaking")
 # "Current" is a matter of each thread; web processes send from many.
 app.set_default()
@@ -53,6 +59,8 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     worker_pool="threads",
     worker_concurrency=4,
+    # In memory: everything is due within a minute, and a file that a kill left half written holds up a start.
+    beat_scheduler="celery.beat:Scheduler",
     timezone="UTC",
 )
 # A tick that nobody took up in time is worth nothing: the next one does its work.

@@ -22,7 +22,7 @@ from matchmaking.models import Match, MatchPlayer, Pool, Rating, Ticket
 from matchmaking.services import loop, tickets
 from realtime.models import Event
 from realtime.protocol.messages import JoinQueueData
-from realtime.transport import presence
+from realtime.transport import answers, presence
 from realtime.transport.auth import Caller, caller_from_token
 from realtime.transport.database import database_now
 from realtime.transport.events import Origin
@@ -308,11 +308,19 @@ def service_is_well(*processes: str) -> None:
     """Let these web processes ("web-1" by default) live, and everything have been well for long."""
     valkey = client()
     now = presence.milliseconds(valkey.time())
+    valkey.delete(presence.PROCESSES)
     for process in processes or ("web-1",):
         valkey.set(presence.process_key(process), 1, ex=3600)
         valkey.zadd(presence.PROCESSES, {process: now})
     valkey.set("mm:sweep", now)
     valkey.delete(presence.WHOLE)
+
+
+def has_told_all(process: str = "web-0", *, ahead_seconds: float = 3600) -> None:
+    """Let a web process be there that has written every answer, and will have for so long."""
+    at = presence.milliseconds(client().time()) + round(ahead_seconds * 1000)
+    client().zadd(presence.PROCESSES, {process: at})
+    client().set(answers.told_key(process), at)
 
 
 def refresh(process: str, *heard: str) -> bool:

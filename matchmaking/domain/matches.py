@@ -19,6 +19,8 @@ from enum import StrEnum
 
 LATE_NEWS = timedelta(seconds=0.15)
 """An answer given in time may be so long on its way from a web process; before that nobody is to blame."""
+LATEST_NEWS = timedelta(seconds=1)
+"""So long after a deadline nobody is waited for any more, whose web process has not said that this is all."""
 
 
 class Stage(StrEnum):
@@ -55,11 +57,15 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlayerView:
-    """What is known of one player: when the ping was answered and ``match_found`` acknowledged, if at all."""
+    """What is known of one player: when the ping was answered and ``match_found`` acknowledged, if at all.
+
+    Of an answer given after ``known_until`` nobody has heard yet; None: nothing is known.
+    """
 
     user_id: str
     answered_at: datetime | None
     acknowledged_at: datetime | None
+    known_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +122,19 @@ def _when_all(
     if now >= match.deadline + LATE_NEWS:
         if not match.are_answers_kept:
             return Decision(Step.ROLL_BACK, Cause.INTERNAL_ERROR)
-        return Decision(Step.ROLL_BACK, otherwise, missing)
+        silent = frozenset(p.user_id for p in match.players if _is_known(p, match.deadline)) & missing
+        if silent == missing:
+            return Decision(Step.ROLL_BACK, otherwise, silent)
+        if now >= match.deadline + LATEST_NEWS:
+            cause = otherwise if silent else Cause.INTERNAL_ERROR
+            return Decision(Step.ROLL_BACK, cause, silent)
     if match.retry_at is not None and now >= match.retry_at:
         return Decision(Step.RESEND)
     return Decision(Step.WAIT)
+
+
+def _is_known(player: PlayerView, at: datetime) -> bool:
+    return player.known_until is not None and player.known_until >= at
 
 
 _REASONS: dict[Cause, tuple[str, str]] = {

@@ -27,7 +27,7 @@ from matchmaking.services.alone import OneAtATime
 from matchmaking.services.matches import wake_for_answers
 from matchmaking.services.rollback import IN_FLIGHT, Failure, roll_back_all
 from matchmaking.wakeup import wake
-from realtime.transport import events, presence
+from realtime.transport import answers, events, faults, presence
 from realtime.transport.auth import player_address
 from realtime.transport.database import database_now
 from realtime.transport.push import ping, publish
@@ -106,13 +106,11 @@ def _decide_all(pool_id: UUID | None) -> list[tuple[UUID, Decided]]:
     if not seats:
         return []
     now = database_now()
-    answers = presence.answered_at([key for seat in seats if (key := _key(seat)) is not None], now=now)
-    # Asked after the answers: what is lost in between is not taken for silence.
-    kept_since = presence.answers_kept_since(now=now)
+    heard = _listen(seats, now=now)
     by_match: dict[UUID, list[_Seat]] = {}
     for seat in seats:
         by_match.setdefault(seat.match_id, []).append(seat)
-    views = {match_id: _view(of_match, answers, kept_since) for match_id, of_match in by_match.items()}
+    views = {match_id: _view(of_match, heard) for match_id, of_match in by_match.items()}
     return [(match_id, (decide(view, now), view)) for match_id, view in views.items()]
 
 
@@ -130,6 +128,36 @@ class _Seat(NamedTuple):
     user_id: str
     nonce: str
     found_event_id: UUID | None
+
+    @property
+    def address(self) -> str:
+        """Where the player hears and answers."""
+        return player_address(self.tenant_id, self.user_id)
+
+    @property
+    def answer_key(self) -> tuple[str, str] | None:
+        """Where the answer is found that the match waits for now."""
+        if self.stage == Stage.VERIFYING:
+            return self.address, self.nonce
+        if self.stage == Stage.NOTIFYING:
+            return self.address, str(self.found_event_id)
+        return None
+
+
+class _Heard(NamedTuple):
+    """What Redis tells: until when each address's answers are known, these, and since when they are kept."""
+
+    known_until: Mapping[str, datetime]
+    answers: Answers
+    kept_since: datetime
+
+
+def _listen(seats: Sequence[_Seat], *, now: datetime) -> _Heard:
+    """Read the answers that matches wait for, in the one order in which nothing is taken for silence."""
+    overdue = {seat.address for seat in seats if seat.answer_key and now >= seat.deadline}
+    known_until = answers.known_until(sorted(overdue), now=now)
+    answered_at = answers.answered_at([seat.answer_key for seat in seats if seat.answer_key], now=now)
+    return _Heard(known_until, answered_at, answers.kept_since(now=now))
 
 
 def _seats_in_flight(pool_id: UUID | None) -> list[_Seat]:
@@ -149,28 +177,18 @@ def _seats_in_flight(pool_id: UUID | None) -> list[_Seat]:
     return [_Seat(*row) for row in rows]
 
 
-def _key(seat: _Seat) -> tuple[str, str] | None:
-    """Return where the answer is found that the match waits for now."""
-    address = player_address(seat.tenant_id, seat.user_id)
-    if seat.stage == Stage.VERIFYING:
-        return address, seat.nonce
-    if seat.stage == Stage.NOTIFYING:
-        return address, str(seat.found_event_id)
-    return None
-
-
-def _view(seats: Sequence[_Seat], answers: Answers, kept_since: datetime) -> MatchView:
+def _view(seats: Sequence[_Seat], heard: _Heard) -> MatchView:
     match, stage = seats[0], Stage(seats[0].stage)
     began = match.pinged_at if stage is Stage.VERIFYING else match.told_at
     players = []
     for seat in seats:
-        key = _key(seat)
-        at = answers.get(key) if key else None
+        at = heard.answers.get(seat.answer_key) if seat.answer_key else None
         players.append(
             PlayerView(
                 user_id=seat.user_id,
                 answered_at=at if stage is Stage.VERIFYING else None,
                 acknowledged_at=at if stage is Stage.NOTIFYING else None,
+                known_until=heard.known_until.get(seat.address),
             )
         )
     return MatchView(
@@ -179,7 +197,7 @@ def _view(seats: Sequence[_Seat], answers: Answers, kept_since: datetime) -> Mat
         lease_until=match.lease_until,
         retry_at=match.retry_at,
         players=players,
-        are_answers_kept=began is None or kept_since <= began,
+        are_answers_kept=began is None or heard.kept_since <= began,
     )
 
 
@@ -246,7 +264,7 @@ def _resend(match_ids: Collection[UUID]) -> None:
     keys = {
         (player_address(p.tenant_id, p.user_id), str(p.found_event_id)): p.found_event_id for p in players
     }
-    answered = presence.answered_at(list(keys), now=now)
+    answered = answers.answered_at(list(keys), now=now)
     missing = [event_id for key, event_id in keys.items() if event_id and key not in answered]
     events.push_again(missing, now=now)
 
@@ -259,6 +277,8 @@ def _pair(pool: Pool) -> None:
 
     Between two batches those before are led on: however many there are, nobody waits for the last.
     """
+    if not faults.has_web_process():
+        return  # nobody could be asked
     found = pairs.find(pool, now=database_now())
     size = settings.MATCH_PAIRS_PER_BATCH
     for start in range(0, len(found), size):

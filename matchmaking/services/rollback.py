@@ -21,7 +21,7 @@ from matchmaking.services import tickets
 from matchmaking.services.tickets import Standing
 from matchmaking.wakeup import wake_after_commit
 from realtime.protocol.messages import MatchCancelled
-from realtime.transport import presence
+from realtime.transport import answers, presence
 from realtime.transport.auth import player_address
 from realtime.transport.database import update_each
 from realtime.transport.events import NO_ORIGIN, Origin, Outgoing, emit
@@ -198,7 +198,7 @@ def _evidence(match_ids: Iterable[UUID], *, now: datetime) -> _Evidence:
     tokens = [key for p in players for key in _tokens(p)]
     try:
         return _Evidence(
-            answers=presence.answered_at(tokens, now=now),
+            answers=answers.answered_at(tokens, now=now),
             heard=presence.heard_at(addresses, now=now),
             connections={
                 address: sum(c.is_alive for c in connections)

@@ -25,13 +25,12 @@ def programs(options: Options, environment: Mapping[str, str]) -> list[Part]:
     # Mingling with other workers would cost a second at every start, and gossip serves nobody here.
     queues = ("-Q", "periodic,matchmaking")
     worker = ("worker", "-n", "worker@%h", *queues, level, "--without-mingle", "--without-gossip")
-    schedule = f"--schedule={options.data_dir / 'celerybeat-schedule'}"
     address = (f"--address={options.flower_host}", f"--port={options.flower_port}")
     arguments: dict[str, tuple[str, ...]] = {
         "web": ("manage.py", "daphne", "--host", options.host, "--port", str(options.port)),
         # Quiet: their banners would push the addresses and the password out of sight.
         "worker": (*_CELERY, "--quiet", *worker),
-        "beat": (*_CELERY, "--quiet", "beat", level, schedule),
+        "beat": (*_CELERY, "--quiet", "beat", level),
         "flower": (*_CELERY, "flower", *address),
     }
     return [_python(name, words, environment) for name, words in arguments.items()]

@@ -32,16 +32,19 @@ def whole_since(*, now: datetime) -> datetime:
     That is since Redis has kept what it was told, since there was a web process again after there had been
     none, and since `note_fault`. Without a web process the fault goes on.
     """
-    redis_time = client().time()
-    pipeline = client().pipeline(transaction=False)
     # In this order: a process notes the end of the fault, and is there only then.
-    pipeline.zcount(PROCESSES, milliseconds(redis_time) - LEASE_SECONDS * 1000, "+inf")
-    pipeline.get(WHOLE)
-    living, noted = pipeline.execute()
-    if not living:
+    if not has_web_process():
         return now
+    redis_time = client().time()
+    noted: Any = client().get(WHOLE)
     since = remembers_since(now=now)
     return max(since, at_redis_time(redis_time, noted, now)) if noted else since
+
+
+def has_web_process() -> bool:
+    """Return whether a web process is there, so that anybody could be reached."""
+    began = milliseconds(client().time()) - LEASE_SECONDS * 1000
+    return client().zcount(PROCESSES, began, "+inf") > 0
 
 
 def note_fault() -> None:

@@ -1,8 +1,7 @@
 """One hub per web process: it knows which sockets are whose, and is the only subscriber of this process.
 
-Pushes come in over one subscription and go to the sockets of their address. Answers go out gathered, within
-5 ms; presence once a second. A push that is lost, or overtaken by a later one, is noticed by its number and
-read from the outbox.
+Pushes come in over one subscription and go to the sockets of their address. Presence goes out once a second.
+A push that is lost, or overtaken by a later one, is noticed by its number and read from the outbox.
 """
 
 import asyncio
@@ -19,6 +18,7 @@ from redis.exceptions import RedisError
 
 from realtime.identifiers import new_id
 from realtime.protocol.errors import CloseCode
+from realtime.transport.answer_writer import AnswerWriter
 from realtime.transport.database import in_database
 from realtime.transport.events import newest_seqs
 from realtime.transport.presence_writer import PresenceWriter, PulseReport
@@ -29,8 +29,6 @@ log = structlog.get_logger(__name__)
 
 _chance = random.SystemRandom()
 
-ANSWER_DELAY_SECONDS = 0.005
-ANSWERS_AGAIN_SECONDS = 0.1
 LAG_SECONDS = 0.5
 SUBSCRIPTION_SECONDS = 2
 MAX_CONNECTIONS_PER_USER = 5
@@ -90,9 +88,7 @@ class Hub:
         self._sockets: dict[str, dict[str, Socket]] = {}
         self._presence = PresenceWriter(self.process_id)
         self._heard: dict[str, float] = {}
-        self._answers: list[tuple[str, str, float]] = []
-        self._wakers: set[Callable[[], None]] = set()
-        self._writes_answers = False
+        self._answers = AnswerWriter(self._presence, spawn=self.spawn, on_loss=self._lose_presence)
         self._tasks: set[asyncio.Task[None]] = set()
         self._presence_lost = False
         self._unremoved: set[tuple[str, str]] = set()
@@ -104,7 +100,7 @@ class Hub:
 
     def start(self) -> None:
         """Begin to receive, to renew the lease and to beat; needs a running event loop."""
-        for step in (self._receive, self._renew, self._beat):
+        for step in (self._receive, self._renew, self._beat, self._answers.tell):
             self.spawn(self._forever(step))
 
     async def _forever(self, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -179,33 +175,12 @@ class Hub:
 
     def answered(self, address: str, token: str, wake: Callable[[], None]) -> None:
         """Note an answer to a health check or a delivery; ``wake`` is called once it is written."""
-        self._wakers.add(wake)
-        self._answers.append((address, token, time.monotonic()))
-        self._write_answers_in(ANSWER_DELAY_SECONDS)
+        self._answers.add(address, token, wake)
 
-    def _write_answers_in(self, seconds: float) -> None:
-        if not self._writes_answers:
-            self._writes_answers = True
-            asyncio.get_running_loop().call_later(seconds, lambda: self.spawn(self._write_answers()))
+    def _lose_presence(self) -> None:
+        self._presence_lost = True
 
-    async def _write_answers(self) -> None:
-        self._writes_answers = False
-        answers, self._answers = self._answers, []
-        wakers, self._wakers = self._wakers, set()
-        try:
-            await self._presence.answer(answers)
-        except (RedisError, OSError) as error:
-            # Kept for the next try, with their true age.
-            self._answers = answers + self._answers
-            self._wakers |= wakers
-            self._presence_lost = True
-            self._write_answers_in(ANSWERS_AGAIN_SECONDS)
-            log.warning("answers_not_written", answers=len(answers), error=str(error))
-            return
-        for wake in wakers:
-            await asyncio.to_thread(wake)
-
-    # --- the three loops, a step at a time
+    # --- the loops, a step at a time
 
     async def _receive(self) -> None:
         layer = get_channel_layer()
@@ -219,6 +194,8 @@ class Hub:
 
     async def _deliver(self, pushes: Iterable[Push]) -> None:
         for push in pushes:
+            if push.token:
+                self._answers.expect()
             sockets = self._sockets.get(push.address)
             if sockets is None:
                 continue

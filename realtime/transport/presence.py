@@ -11,16 +11,13 @@ compared.
     mm:pulse:<address>            hash, connection id → last ping and last pong in ms, misses in a row
     mm:heard                      sorted set, address → when it was last heard from, in ms
     mm:epoch:<run>                since when this run of Redis has kept what it was told
-    mm:stall                      when Redis answered last after it had stood still
     mm:absent:<owner>:<conn.>     exists since a connection was first found to be in no living process
-    mm:answer:<address>:<token>   when that user answered a ping or acknowledged an event, in ms
 
 A connection's id is its generation: an id is never used twice, and whoever removes a connection removes that
 id alone, so the late end of an old socket does not throw out a player who is back already.
 """
 
-import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,16 +27,12 @@ from django.conf import settings
 from realtime.transport.store import client
 
 LEASE_SECONDS = 5
-STALL_SECONDS = 0.5
-"""A Redis that takes so long to answer has stood still; the lag of an event loop is judged by as much."""
-STALL_TTL_SECONDS = 60
 TICK_WELL_SECONDS = 10
 DEAD_TTL_SECONDS = 3600
 
 HEARD = "mm:heard"
 PROCESSES = "mm:processes"
 WHOLE = "mm:whole"
-_STALL = "mm:stall"
 _ABSENT_TTL_SECONDS = 6
 _CHUNK = 5000
 
@@ -64,11 +57,6 @@ def pulse_key(address: str) -> str:
     return f"mm:pulse:{address}"
 
 
-def answer_key(address: str, token: str) -> str:
-    """Return where a user's answer is."""
-    return f"mm:answer:{address}:{token}"
-
-
 def milliseconds(redis_time: tuple[int, int]) -> int:
     """Turn the answer of Redis's TIME, seconds and microseconds, into milliseconds."""
     return redis_time[0] * 1000 + redis_time[1] // 1000
@@ -79,25 +67,7 @@ def at_redis_time(redis_time: tuple[int, int], stamp: str | float, now: datetime
     return now - timedelta(milliseconds=milliseconds(redis_time) - int(stamp))
 
 
-# --- answers
-
-
-def answered_at(keys: Collection[tuple[str, str]], *, now: datetime) -> dict[tuple[str, str], datetime]:
-    """Return when each ``(address, token)`` was answered, by the clock of ``now``; absent: not yet."""
-    if not keys:
-        return {}
-    asked_at = time.monotonic()
-    pipeline = client().pipeline(transaction=False)
-    pipeline.time()
-    pipeline.mget([answer_key(address, token) for address, token in keys])
-    redis_time, values = pipeline.execute()
-    if time.monotonic() - asked_at > STALL_SECONDS:
-        client().set(_STALL, milliseconds(redis_time), ex=STALL_TTL_SECONDS)
-    return {
-        key: at_redis_time(redis_time, value, now)
-        for key, value in zip(keys, values, strict=True)
-        if value is not None
-    }
+# --- since when Redis remembers
 
 
 def remembers_since(*, now: datetime) -> datetime:
@@ -105,28 +75,12 @@ def remembers_since(*, now: datetime) -> datetime:
 
     A flush begins it anew, and so does a restart, which may have lost its last second.
     """
-    return _since(_epoch_key(), now=now)
-
-
-def answers_kept_since(*, now: datetime) -> datetime:
-    """Return since when answers were taken and kept: `remembers_since`, and since Redis last stood still.
-
-    Behind a stall answers wait to be written, and whoever reads first would take that for silence.
-    """
-    return _since(_epoch_key(), _STALL, now=now)
-
-
-def _epoch_key() -> str:
-    return f"mm:epoch:{client().info('server')['run_id']}"
-
-
-def _since(epoch_key: str, *others: str, now: datetime) -> datetime:
+    epoch_key = f"mm:epoch:{client().info('server')['run_id']}"
     redis_time = client().time()
     pipeline = client().pipeline(transaction=False)
     pipeline.set(epoch_key, milliseconds(redis_time), nx=True)
-    pipeline.mget(epoch_key, *others)
-    _, stamps = pipeline.execute()
-    return max(at_redis_time(redis_time, stamp, now) for stamp in stamps if stamp is not None)
+    pipeline.get(epoch_key)
+    return at_redis_time(redis_time, pipeline.execute()[1], now)
 
 
 # --- who was heard from

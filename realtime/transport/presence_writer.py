@@ -8,12 +8,12 @@ from typing import Any
 from django.conf import settings
 from redis import asyncio as aioredis
 
+from realtime.transport.answers import STALL, answer_key, told_key
 from realtime.transport.presence import (
     HEARD,
     LEASE_SECONDS,
     PROCESSES,
     WHOLE,
-    answer_key,
     connections_key,
     dead_key,
     milliseconds,
@@ -24,6 +24,7 @@ from realtime.transport.presence import (
 REDIS_SECONDS = 5
 MAX_REDIS_CONNECTIONS = 50
 ANSWER_TTL_SECONDS = 60
+STALL_TTL_SECONDS = 60
 CONNECTIONS_TTL_SECONDS = 300
 HEARD_TTL_SECONDS = 3600
 
@@ -124,6 +125,19 @@ class PresenceWriter:
                 pipeline.zadd(HEARD, {address: at}, gt=True)
             await pipeline.execute()
 
+    async def tell(self, since: float, *, has_stood_still: bool) -> None:
+        """Record that all answers given before ``since``, of time.monotonic(), are written.
+
+        Where answers had to wait longer than they should, that is noted as well, before.
+        """
+        now = milliseconds(await self._redis.time())
+        until = now - round((time.monotonic() - since) * 1000)
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            if has_stood_still:
+                pipeline.set(STALL, now, ex=STALL_TTL_SECONDS)
+            pipeline.set(told_key(self._process_id), until, ex=LEASE_SECONDS)
+            await pipeline.execute()
+
     async def restore(self, connections: Iterable[tuple[str, str]]) -> None:
         """Record connections, as ``(address, connection id)``, after Redis has lost them.
 
@@ -140,7 +154,7 @@ class PresenceWriter:
     async def leave(self) -> None:
         """Give the process's lease back."""
         await self._redis.zrem(PROCESSES, self._process_id)
-        await self._redis.delete(process_key(self._process_id))
+        await self._redis.delete(process_key(self._process_id), told_key(self._process_id))
         await self._redis.aclose()
 
 

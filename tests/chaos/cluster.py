@@ -19,7 +19,7 @@ from matchmaking_site.stack.valkey import Valkey
 from tests.acceptance.stacks import clean_environment
 from tests.chaos.clocks import Clocks
 from tests.chaos.history import History
-from tests.chaos.members import Member, Ready, has_said, has_touched, page_answers, part_is_ready
+from tests.chaos.members import Member, Ready, has_said, page_answers, part_is_ready
 
 COPIES = 2
 _DISCARDED = re.compile(r"Discarding revoked task: [\w.]*?(\w+)\[")
@@ -108,7 +108,7 @@ class Cluster:
             case "worker":
                 return has_said(" ready.")
             case "beat":
-                return has_touched(self._home(number), "celerybeat-schedule*")
+                return has_said("beat_ready")
             case "game":
                 return has_said("game server listens")
             case _:

@@ -13,7 +13,8 @@ from matchmaking_site.stack.page import answers
 from matchmaking_site.stack.parts import Part, spawn
 from tests.chaos.history import HARNESS, History
 
-START_SECONDS = 60
+START_SECONDS = 30
+BACK_SECONDS = 3 * START_SECONDS
 RESTART_AFTER_SECONDS = 0.3
 """What a supervisor takes to notice; long enough that others see the process gone."""
 POLL_SECONDS = 0.02
@@ -66,7 +67,7 @@ class Member:
 
     async def back(self) -> None:
         """Wait until it has been started again and is ready."""
-        async with asyncio.timeout(START_SECONDS):
+        async with asyncio.timeout(BACK_SECONDS):
             await self._ready.wait()
 
     async def stop(self) -> None:
@@ -116,6 +117,9 @@ class Member:
                 await self._wait_until_ready()
             except AssertionError as error:  # it ended again: once more
                 self._history.record(HARNESS, "start_failed", name=self.name, error=str(error)[-500:])
+            except TimeoutError:  # it hangs, and a supervisor would end it
+                self._history.record(HARNESS, "start_failed", name=self.name, error=self.said()[-500:])
+                self._process.kill()
 
 
 async def part_is_ready(member: Member) -> bool:
@@ -137,14 +141,5 @@ def has_said(words: str) -> Ready:
 
     async def ready(member: Member) -> bool:
         return words in member.said()
-
-    return ready
-
-
-def has_touched(directory: Path, pattern: str) -> Ready:
-    """Return whether a process that says nothing has opened its own file."""
-
-    async def ready(member: Member) -> bool:
-        return any(file.stat().st_mtime >= member.spawned_at for file in directory.glob(pattern))
 
     return ready

@@ -25,6 +25,7 @@ def _clean_valkey(valkey: redis.Redis) -> None:
     """Forget what other tests left, as a Valkey that has been up for long."""
     valkey.flushall()
     valkey.set(f"mm:epoch:{valkey.info('server')['run_id']}", 0)
+    factories.has_told_all()
 
 
 @pytest.fixture(autouse=True)

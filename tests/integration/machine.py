@@ -158,6 +158,7 @@ class Model:
         self.places: dict[UUID, Place] = {}
         self.pairings: dict[UUID, Pairing] = {}
         self.offset = timedelta()
+        self.is_web_known = True
         self._numbers: dict[str, int] = {}
         self._newest = UUID(int=0)
         self._due: Counter[Told] = Counter()
@@ -186,7 +187,7 @@ class Model:
         for ticket in tickets:
             self._ended(ticket, deed, now)
         self._check_one_at_most(tickets, matches)
-        if deed.kind in {"advance", "tick"} and not deed.has_died:
+        if deed.kind in {"advance", "tick"} and not deed.has_died and self.is_web_known:
             free = [t for t in tickets if t.status == "SEARCHING" and t.unreachable_since is None]
             ready = [t.rating for t in free if past(self.places[t.id].free_from, 0, now)]
             assert len(ready) == len(set(ready)), f"who fit were not reserved at {now}: {free}"
@@ -284,6 +285,7 @@ class Model:
         """Check that nobody is in a new match who is not there, or sits out."""
         outcome = _outcome(match)
         assert deed.kind in {"advance", "tick"}, f"{match} out of nowhere"
+        assert self.is_web_known, f"{match} in which nobody could be asked"
         assert outcome.name == "verifying" or (outcome.name == "reserved" and deed.has_died), outcome
         self.pairings[match.id] = Pairing([p.user_id for p in match.players.all()], outcome, now)
         for user in self.pairings[match.id].users:

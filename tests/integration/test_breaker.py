@@ -22,6 +22,7 @@ from tests import factories
 from tests.factories import (
     Rest,
     answer_ping,
+    has_told_all,
     hear_from,
     host_has_answered,
     queued,
@@ -287,6 +288,7 @@ def test_all_processes_share_it(server: GameServer, duel: Pool) -> None:
 def test_when_valkey_forgets_it_is_closed(server: GameServer, duel: Pool, valkey: redis.Redis) -> None:
     opened(server)
     valkey.flushall()
+    has_told_all()
     assert state() == State.CLOSED
     fail(server, FAILURES - 1)
     assert state() == State.CLOSED

@@ -32,6 +32,7 @@ from tests.factories import (
     confirmed_match,
     connect,
     excuse,
+    has_told_all,
     hear_from,
     last_told,
     let_pass,
@@ -182,6 +183,7 @@ def test_silence_after_valkey_has_lost_its_data_is_nobodys_fault(
 ) -> None:
     match = reserved_match("ann", "bob") if stage == "verifying" else notified_match("ann", "bob")
     valkey.flushall()
+    has_told_all()
     loop.advance()
     let_pass(match, settings.HEALTH_CHECK_SECONDS + 1)
     loop.advance()

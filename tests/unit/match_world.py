@@ -21,12 +21,12 @@ LOST = Decision(Step.ROLL_BACK, Cause.INTERNAL_ERROR)
 NO_GAME = Decision(Step.ROLL_BACK, Cause.GAME_SERVICE_UNAVAILABLE)
 _name = cache(repr)
 # What of the present stage has passed.
-Clock = IntEnum("Clock", ["BEGUN", "RETRY", "DEADLINE", "LEASE"], start=0)
+Clock = IntEnum("Clock", ["BEGUN", "RETRY", "DEADLINE", "LATEST", "LEASE"], start=0)
 CLOCKS = {
     Stage.RESERVED: (Clock.BEGUN, Clock.RETRY, Clock.LEASE),
-    Stage.VERIFYING: (Clock.BEGUN, Clock.DEADLINE, Clock.LEASE),
+    Stage.VERIFYING: (Clock.BEGUN, Clock.DEADLINE, Clock.LATEST, Clock.LEASE),
     Stage.CREATING: (Clock.BEGUN, Clock.LEASE),
-    Stage.NOTIFYING: (Clock.BEGUN, Clock.RETRY, Clock.DEADLINE, Clock.LEASE),
+    Stage.NOTIFYING: (Clock.BEGUN, Clock.RETRY, Clock.DEADLINE, Clock.LATEST, Clock.LEASE),
     Stage.DONE: (Clock.BEGUN,),
 }
 
@@ -36,9 +36,10 @@ Ticket = StrEnum("Ticket", ["SEARCHING", "RESERVED", "MATCHED", "CANCELLED"])
 Game = StrEnum("Game", ["UNKNOWN", "PLAYING", "CANCELLED"])
 # Between which two lines a worker is, or a call to the host.
 At = StrEnum("At", "IDLE PAIRED DECIDED CLAIMED GOT_GAME NO_GAME SAW_DUE HOST_CANCELLED")
-# What became of a pong or an ack. Underway: given in time and not yet written to Redis, perhaps never.
-# Delayed: written after the deadline, so it counts for whoever still reads it. Forgotten: Redis lost it.
-Heard = StrEnum("Heard", ["NOTHING", "UNDERWAY", "IN_TIME", "DELAYED", "LATE", "FORGOTTEN"])
+# What became of a pong or an ack. Underway: given in time and not yet written to Redis.
+# Delayed: written after the deadline, so it counts for whoever still reads it. Lost: its web process died
+# with it. Forgotten: Redis lost it.
+Heard = StrEnum("Heard", ["NOTHING", "UNDERWAY", "IN_TIME", "DELAYED", "LATE", "LOST", "FORGOTTEN"])
 GIVEN_IN_TIME = frozenset({Heard.IN_TIME, Heard.DELAYED, Heard.FORGOTTEN})
 ANSWER_OF = {Stage.RESERVED: "answered", Stage.VERIFYING: "answered", Stage.NOTIFYING: "acknowledged"}
 
@@ -124,7 +125,13 @@ def _at(seconds: float) -> datetime:
     return datetime(2024, 5, 1, 12, 0, tzinfo=UTC) + timedelta(seconds=seconds)
 
 
-NOW = {Clock.BEGUN: _at(0.5), Clock.RETRY: _at(1.5), Clock.DEADLINE: _at(2.5), Clock.LEASE: _at(20)}
+NOW = {
+    Clock.BEGUN: _at(0.5),
+    Clock.RETRY: _at(1.5),
+    Clock.DEADLINE: _at(2.5),
+    Clock.LATEST: _at(3.5),
+    Clock.LEASE: _at(20),
+}
 RETRY_AT, DEADLINE, LEASE = _at(1), _at(2), _at(15)
 HEARD_AT = {Heard.IN_TIME: _at(0.1), Heard.DELAYED: _at(1.9), Heard.LATE: _at(2.1)}
 
@@ -142,11 +149,18 @@ def view(world: World) -> MatchView:
                 user_id=name,
                 answered_at=HEARD_AT.get(player.answered) if is_verified else None,
                 acknowledged_at=HEARD_AT.get(player.acknowledged) if is_told else None,
+                known_until=_known_until(world, player),
             )
             for name, player in zip(NAMES, world.players, strict=True)
         ],
         are_answers_kept=world.keeps_answers,
     )
+
+
+def _known_until(world: World, player: Player) -> datetime:
+    """As `answers.known_until`: up to the oldest answer that is not written, or else until now."""
+    key = ANSWER_OF.get(world.stage)
+    return _at(0.1) if key and getattr(player, key) is Heard.UNDERWAY else NOW[world.clock]
 
 
 def look(world: World, use: Mechanisms) -> Iterator[Worker]:

@@ -7,12 +7,13 @@ step, and workers, host and time alone lead to an end. With a mechanism taken aw
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 import pytest
 
-from matchmaking.domain.matches import Cause, Decision, Stage, Step, decide, fate_of
+from matchmaking.domain.matches import Cause, Decision, MatchView, Stage, Step, decide, fate_of
 from tests.unit import match_world as mw
 
 Move = tuple[str, mw.World]
@@ -123,6 +124,8 @@ def answers(world: mw.World, name: str, player: mw.Player, key: str) -> Iterator
     if heard is mw.Heard.UNDERWAY:
         arrived = mw.Heard.DELAYED if is_late else mw.Heard.IN_TIME
         yield f"{name} {key}: arrives {arrived}", mw.with_player(world, name, **{key: arrived})
+        lost = mw.Heard.LOST
+        yield f"{name} {key}: dies with its web process", mw.with_player(world, name, **{key: lost})
 
 
 # --- what must hold at every step, from the world before it to the one after
@@ -152,14 +155,21 @@ def is_true(failure: Decision, old: mw.World, new: mw.World) -> bool:
     match failure.cause:
         case Cause.UNREACHABLE | Cause.DELIVERY_FAILED:
             heard = {getattr(player, mw.ANSWER_OF[stage]) for player in causers}
-            is_silent = bool(heard) and not heard & {mw.Heard.IN_TIME, mw.Heard.FORGOTTEN}
+            is_silent = bool(heard) and not heard & (mw.GIVEN_IN_TIME | {mw.Heard.UNDERWAY})
             return is_silent and old.stage is stage and old.clock >= mw.Clock.DEADLINE
         case Cause.LEFT:
             return failure.causers == {n for n, p in zip(mw.NAMES, new.players, strict=True) if p.has_left}
         case Cause.GAME_SERVICE_UNAVAILABLE:
             return old.stage is Stage.CREATING
         case _:
-            return old.clock is mw.Clock.LEASE or not old.keeps_answers
+            waited = old.clock >= mw.Clock.LATEST and any(waits_to_be_told(old, p) for p in old.players)
+            return waited or old.clock is mw.Clock.LEASE or not old.keeps_answers
+
+
+def waits_to_be_told(world: mw.World, player: mw.Player) -> bool:
+    """Whether an answer was not written by the deadline; it may have come, or been lost, just now."""
+    answer = getattr(player, mw.ANSWER_OF.get(world.stage, ""), None)
+    return answer in {mw.Heard.UNDERWAY, mw.Heard.DELAYED, mw.Heard.LOST}
 
 
 def silent_sit_out(old: mw.World, new: mw.World) -> bool:
@@ -269,6 +279,10 @@ def always(stage: Stage, step: Step) -> Callable[..., Decision]:
     return lambda match, now: Decision(step) if match.stage is stage else decide(match, now)
 
 
+def all_told(match: MatchView, now: datetime) -> MatchView:
+    return replace(match, players=[replace(player, known_until=now) for player in match.players])
+
+
 SABOTAGES: list[tuple[str, str, int, dict[str, Any]]] = [
     # what is wrong, what breaks, how many workers it takes, and in place of what
     ("no stage is compared", "I5", 2, {"is_in_flight": lambda w, _: w.status == "proposed"}),
@@ -283,6 +297,7 @@ SABOTAGES: list[tuple[str, str, int, dict[str, Any]]] = [
     ("no ack is waited for", "I2", 1, {"decide": always(Stage.NOTIFYING, Step.CONFIRM)}),
     ("no pong is waited for", "I2", 1, {"decide": always(Stage.VERIFYING, Step.CREATE)}),
     ("late counts", "I2", 1, {"decide": lambda m, t: decide(replace(m, deadline=m.lease_until), t)}),
+    ("what is not told is silence", "I5", 1, {"decide": lambda m, t: decide(all_told(m, t), t)}),
     ("loss is silence", "I5", 1, {"decide": lambda m, t: decide(replace(m, are_answers_kept=True), t)}),
     ("events are pushed once", "I5", 1, {"has_outbox": False}),
     ("who leaves stays", "I3", 1, {"fate_of": lambda n, **w: replace(fate_of(n, **w), keeps_place=True)}),

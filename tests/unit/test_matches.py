@@ -46,11 +46,10 @@ def view(
     deadline: float = 2,
     lease: float = 15,
     retry: float | None = None,
+    known: tuple[float | None, ...] = (99, 99),
 ) -> MatchView:
-    players = [
-        PlayerView(name, maybe(answer), maybe(acknowledgement))
-        for name, answer, acknowledgement in zip(("ann", "bob"), answers, acknowledgements, strict=True)
-    ]
+    heard = zip(("ann", "bob"), answers, acknowledgements, known, strict=True)
+    players = [PlayerView(name, *map(maybe, times)) for name, *times in heard]
     return MatchView(stage, at(deadline), at(lease), maybe(retry), players)
 
 
@@ -315,13 +314,34 @@ def test_a_player_sits_out_longer_with_every_failure_but_the_first(failures: int
 
 @pytest.mark.parametrize("stage", [Stage.VERIFYING, Stage.NOTIFYING])
 def test_silence_is_nobodys_fault_where_answers_may_have_been_lost(stage: Stage) -> None:
-    now = datetime(2026, 1, 1, tzinfo=UTC)
-    view = MatchView(
-        stage=stage,
-        deadline=now,
-        lease_until=now + timedelta(seconds=15),
-        retry_at=None,
-        players=[PlayerView("ann", None, None), PlayerView("bob", now, now)],
-        are_answers_kept=False,
-    )
-    assert decide(view, now + LATE_NEWS) == Decision(Step.ROLL_BACK, Cause.INTERNAL_ERROR)
+    match = replace(view(stage, answers=(None, 1), acknowledgements=(None, 1)), are_answers_kept=False)
+    assert decide(match, match.deadline + LATE_NEWS) == LOST
+
+
+@pytest.mark.parametrize("stage", [Stage.VERIFYING, Stage.NOTIFYING])
+@pytest.mark.parametrize(
+    ("known", "heard", "now", "causers"),
+    [
+        ((1.9, 1.9), (None, None), 2.999, None),
+        ((1.9, 1.9), (None, None), 3, ()),
+        ((None, None), (None, None), 2.999, None),
+        ((None, None), (None, None), 3, ()),
+        ((2, 1.9), (None, None), 2.999, None),
+        ((2, 1.9), (None, None), 3, ("ann",)),
+        ((2, 2), (None, None), 2.15, ("ann", "bob")),
+        ((2, None), (None, 1), 2.15, ("ann",)),
+        ((1.9, 9), (None, 1), 2.999, None),
+        ((1.9, 9), (None, 1), 3, ()),
+    ],
+)
+def test_nobody_is_blamed_of_whom_it_is_not_known_whether_the_answer_is_on_its_way(
+    stage: Stage,
+    known: tuple[float | None, ...],
+    heard: tuple[float | None, ...],
+    now: float,
+    causers: tuple[str, ...] | None,
+) -> None:
+    match = view(stage, answers=heard, acknowledgements=heard, known=known)
+    cause = Cause.UNREACHABLE if stage is Stage.VERIFYING else Cause.DELIVERY_FAILED
+    expected = WAIT if causers is None else roll_back(cause, *causers) if causers else LOST
+    assert decide(match, at(now)) == expected
