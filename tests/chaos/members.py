@@ -15,6 +15,8 @@ from tests.chaos.history import HARNESS, History
 
 START_SECONDS = 30
 BACK_SECONDS = 3 * START_SECONDS
+HEED_SECONDS = 15
+"""For a signal that asks; platforms give it 10 to 30 s."""
 RESTART_AFTER_SECONDS = 0.3
 """What a supervisor takes to notice; long enough that others see the process gone."""
 POLL_SECONDS = 0.02
@@ -56,6 +58,18 @@ class Member:
         while self._process.poll() is None:
             await asyncio.sleep(POLL_SECONDS)
         assert self._process.returncode == 0, self.said()
+
+    async def end(self, number: signal.Signals) -> None:
+        """End this incarnation by a signal, and for good where it does not heed it, as any supervisor does."""
+        ending = self._process
+        self.signal(number)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HEED_SECONDS):
+                while ending is not None and ending.poll() is None:
+                    await asyncio.sleep(POLL_SECONDS)
+        if ending is not None and ending.poll() is None:
+            self._history.record(HARNESS, "did_not_end", name=self.name, pid=ending.pid)
+            ending.kill()
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process, of which this program is the parent."""

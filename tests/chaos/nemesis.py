@@ -101,7 +101,7 @@ def ended_by(kind: str, number: signal.Signals) -> Fault:
     async def commit(nemesis: Nemesis) -> None:
         member = nemesis.one(kind)
         async with nemesis.fault(f"{kind}-{number.name.removeprefix('SIG').lower()}", [member.name]):
-            member.signal(number)
+            await member.end(number)
             await member.back()
 
     return commit

@@ -30,6 +30,7 @@ def summary(evidence: Evidence, violations: list[Violation], *, seed: int) -> di
         "starved_seconds": round(
             sum(s.data["seconds"] for s in evidence.observations if s.kind == "starved"), 1
         ),
+        "did_not_end": [s.data["name"] for s in evidence.observations if s.kind == "did_not_end"],
         "tasks_too_late": next((s.data for s in evidence.observations if s.kind == "discarded"), {}),
         "violations": dict(Counter(violation.invariant for violation in violations)),
     }

@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from matchmaking.models import Pool
 from matchmaking.services import loop
-from realtime.transport import answers
+from realtime.transport import answers, presence, store
 from realtime.transport.answer_writer import AnswerWriter
 from realtime.transport.database import in_database
 from realtime.transport.presence_writer import PresenceWriter
@@ -45,47 +45,54 @@ def tell(process: str, *, seconds_ago: float = 0, has_stood_still: bool = False)
     as_process(process, lambda web: web.tell(since, has_stood_still=has_stood_still))
 
 
-def known_ago(*users: str) -> list[float | None]:
-    """Return how many seconds ago it was that something was known of each address."""
+def told(**seconds_ago: float) -> None:
+    """Let web processes have said, so long ago by one clock, that they had written everything until then."""
+    now = presence.milliseconds(store.client().time())
+    for process, seconds in seconds_ago.items():
+        store.client().set(answers.told_key(process.replace("_", "-")), now - round(seconds * 1000))
+
+
+def known_before(*users: str) -> list[float]:
+    """Return how many seconds before the last user's it is that something is known of each."""
     known = answers.known_until(users, now=NOW)
-    return [round((NOW - known[user]).total_seconds(), 1) if user in known else None for user in users]
+    return [(known[users[-1]] - known[user]).total_seconds() for user in users]
 
 
 # --- of whom something is known
 
 
 def test_before_any_web_process_has_told_nothing_is_known() -> None:
-    assert known_ago(ANN) == [None]
+    assert answers.known_until([ANN], now=NOW) == {}
 
 
 def test_it_is_known_until_when_the_process_that_holds_the_user_has_written_everything() -> None:
     open_socket("ann", process="web-1")
     open_socket("bob", process="web-2")
-    tell("web-1", seconds_ago=0.4)
-    tell("web-2")
-    assert known_ago(ANN, BOB) == [0.4, 0]
+    told(web_1=0.4, web_2=0)
+    assert known_before(ANN, BOB) == [0.4, 0]
 
 
 def test_of_several_processes_that_hold_a_user_the_last_to_tell_counts() -> None:
     open_socket("ann", "one", process="web-1")
     open_socket("ann", "two", process="web-2")
-    tell("web-1")
-    tell("web-2", seconds_ago=0.3)
-    assert known_ago(ANN) == [0.3]
+    open_socket("bob", process="web-1")
+    told(web_1=0, web_2=0.3)
+    assert known_before(ANN, BOB) == [0.3, 0]
 
 
 def test_of_a_user_whom_nobody_holds_as_much_is_known_as_anybody_has_told() -> None:
-    tell("web-1", seconds_ago=0.3)
-    tell("web-2", seconds_ago=0.2)
-    assert known_ago(ANN) == [0.2]
+    open_socket("bob", process="web-2")
+    told(web_1=0.3, web_2=0.2)
+    assert known_before(ANN, BOB) == [0, 0]
 
 
 def test_a_process_far_behind_the_others_is_not_waited_for() -> None:
     open_socket("ann", process="web-1")
-    tell("web-1", seconds_ago=answers.BEHIND_SECONDS + 1)
-    assert known_ago(ANN) == [1.6], "while all are, there is nobody to go by"
-    tell("web-2")
-    assert known_ago(ANN) == [0]
+    open_socket("bob", process="web-2")
+    told(web_1=answers.BEHIND_SECONDS - 0.1, web_2=0)
+    assert known_before(ANN, BOB) == [0.5, 0]
+    told(web_1=answers.BEHIND_SECONDS, web_2=0)
+    assert known_before(ANN, BOB) == [0, 0]
 
 
 def test_a_dead_process_tells_nothing() -> None:
@@ -93,14 +100,14 @@ def test_a_dead_process_tells_nothing() -> None:
     tell("web-2")
     fall_silent("web-1", seconds_ago=6)
     fall_silent("web-2", seconds_ago=6)
-    assert known_ago(ANN) == [None]
+    assert answers.known_until([ANN], now=NOW) == {}
 
 
 def test_a_process_that_leaves_takes_back_what_it_told() -> None:
     tell("web-1")
     as_process("web-1", PresenceWriter.leave)
     refresh("web-1")
-    assert known_ago(ANN) == [None]
+    assert answers.known_until([ANN], now=NOW) == {}
 
 
 # --- since when answers are kept
@@ -116,18 +123,18 @@ def test_answers_are_kept_since_the_last_stall(valkey: redis.Redis) -> None:
 # --- what becomes of matches
 
 
-def stalled(match_deadline_passed: float) -> None:
-    """Let nobody have told anything since a match's deadline, which is so long ago."""
+def stalled() -> None:
+    """Let nobody have told anything for long."""
     for process in ("web-1", "web-2"):
-        tell(process, seconds_ago=match_deadline_passed + 0.1)
+        tell(process, seconds_ago=10)
 
 
 def test_while_no_word_of_the_answers_has_come_the_match_waits_for_them(duel: Pool) -> None:
     queued("ann", duel)
     queued("bob", duel)
     match = reserved_match("ann", "bob")
-    let_pass(match, settings.HEALTH_CHECK_SECONDS + 0.3)
-    stalled(0.3)
+    stalled()
+    let_pass(match, settings.HEALTH_CHECK_SECONDS + 0.2)
     loop.advance()
     match.refresh_from_db()
     assert match.stage == "verifying"
@@ -142,8 +149,8 @@ def test_where_no_word_comes_at_all_it_is_our_fault(duel: Pool) -> None:
     queued("ann", duel)
     queued("bob", duel)
     match = reserved_match("ann", "bob")
+    stalled()
     let_pass(match, settings.HEALTH_CHECK_SECONDS + 1.1)
-    stalled(1.1)
     loop.advance()
     match.refresh_from_db()
     assert match.cancel_reason == "internal_error"
@@ -192,7 +199,7 @@ class Web:
 
 
 async def test_an_answer_that_could_not_be_written_is_tried_again_and_holds_the_word_back_until_then(
-    settings: Settings, unused_tcp_port: int
+    settings: Settings, unused_tcp_port: int, valkey: redis.Redis
 ) -> None:
     called, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -209,13 +216,15 @@ async def test_an_answer_that_could_not_be_written_is_tried_again_and_holds_the_
         assert not called.is_set()
         web.writer._presence = well
         await web.writer.tell()
-        before = await web.seconds_untold()
-        assert before >= 0.06
+        held_back = valkey.get(answers.told_key("web-1"))
         async with asyncio.timeout(5):
             await called.wait()
-        assert await in_database(answers.answered_at, [(ANN, "nonce")], now=NOW)
+        answered = valkey.get(answers.answer_key(ANN, "nonce"))
+        assert held_back is not None
+        assert answered is not None
+        assert abs(int(held_back) - int(answered)) <= 20, "in ms, though 60 have passed"
         await web.writer.tell()
-        assert await web.seconds_untold() < before
+        assert int(valkey.get(answers.told_key("web-1")) or 0) > int(answered)
 
 
 async def test_a_word_comes_often_while_answers_are_expected_and_once_a_second_else() -> None:

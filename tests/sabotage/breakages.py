@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 LOOP = "tests/integration/test_loop.py"
+ANSWERS = "tests/integration/test_answers.py"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,30 @@ BREAKAGES = (
         broken="        case Stage.NOTIFYING:\n            return Decision(Step.CONFIRM)\n"
         "        case Stage.DONE:\n",
         tests=(LOOP,),
+    ),
+    Breakage(
+        name="silence is taken for one before all is told",
+        invariants="I5",
+        file="matchmaking/domain/matches.py",
+        line="        silent = frozenset(p.user_id for p in match.players if _is_known(p, match.deadline)) & missing\n",
+        broken="        silent = missing\n",
+        tests=(ANSWERS,),
+    ),
+    Breakage(
+        name="what is not written yet does not hold the word back",
+        invariants="I5",
+        file="realtime/transport/answer_writer.py",
+        line="for batch in (*self._underway, self._answers) for",
+        broken="for batch in () for",
+        tests=(ANSWERS,),
+    ),
+    Breakage(
+        name="a stall is not noted",
+        invariants="I5",
+        file="realtime/transport/answer_writer.py",
+        line="has_stood_still=now - self._tell_at > STALL_SECONDS",
+        broken="has_stood_still=False",
+        tests=(ANSWERS,),
     ),
     Breakage(
         name="late answers count",
@@ -168,10 +193,10 @@ BREAKAGES = (
     Breakage(
         name="answers that could not be written are not tried again",
         invariants="I5",
-        file="realtime/transport/hub.py",
-        line="            self._write_answers_in(ANSWERS_AGAIN_SECONDS)\n",
+        file="realtime/transport/answer_writer.py",
+        line="            self._write_in(AGAIN_SECONDS)\n",
         broken="",
-        tests=("tests/integration/test_delivery.py",),
+        tests=(ANSWERS,),
     ),
     Breakage(
         name="the breaker never opens",
