@@ -19,7 +19,7 @@ CHECKS = check-format check-lint check-types check-imports check-migrations chec
 run: venv
 	@exec $(PYTHON) -m matchmaking_site.stack --end-with-parent
 
-# The reports of coverage are long, so pytest's closing line is said once more at the end.
+# The reports of coverage are long, so what failed and pytest's closing line are said once more at the end.
 test: venv-dev
 	@rm -f .coverage .coverage.*; \
 	left_out=""; \
@@ -29,14 +29,14 @@ test: venv-dev
 	  echo "left out: the browser tests, since this machine has no Chromium (Debian: apt install chromium)"; \
 	fi; \
 	log=$(VENV)/pytest.log; failed=$(VENV)/pytest.failed; rm -f $$failed; \
-	{ eval "$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile -rs --cov --cov-report= $$left_out $(PYTEST_ARGS)" \
+	{ eval "$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile -rfEs --cov --cov-report= $$left_out $(PYTEST_ARGS)" \
 	  || touch $$failed; } 2>&1 | tee $$log; \
 	status=0; [ ! -e $$failed ] || status=1; \
 	echo "coverage of everything, at least 90%:"; \
 	$(PYTHON) -m coverage report --fail-under=90 || status=1; \
 	echo "coverage of the rules and of the protocol, 100%:"; \
 	$(PYTHON) -m coverage report --include='*/domain/*,realtime/protocol/*' --fail-under=100 || status=1; \
-	tail -n 1 $$log; exit $$status
+	grep -aE '^(FAILED|ERROR) ' $$log | cut -c1-300; tail -n 1 $$log; exit $$status
 
 check: $(CHECKS)
 
@@ -111,8 +111,10 @@ clean:
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov staticfiles
 	find . -name __pycache__ -not -path "./$(VENV)/*" -prune -exec rm -rf {} +
 
-# Measurements, written into docs/performance.md and docs/reliability.md; about two minutes.
+# Measurements, written into docs/performance.md and docs/reliability.md; about four minutes.
 bench: venv-dev
+	$(PYTHON) -m benchmarks.pairing
+	$(PYTHON) -m tests.services -m benchmarks.tick
 	$(PYTHON) -m benchmarks.first_match
 	$(PYTHON) -m benchmarks.ghosts
 

@@ -5,13 +5,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from matchmaking import selectors
-from matchmaking.services import leaving, tickets
+from matchmaking import selectors, statistics
+from matchmaking.services import explain, leaving, preferences, tickets
 from realtime.api import caller_of
 from realtime.identifiers import parse_id
 from realtime.problems import body_of
 from realtime.protocol.errors import InvalidRequest
 from realtime.protocol.messages import JoinQueueData
+from realtime.protocol.parts import Preferences
 from realtime.transport.database import database_now, one_look
 from realtime.transport.events import NO_ORIGIN
 
@@ -40,6 +41,40 @@ class QueueEntryView(APIView):
         """Leave the queue."""
         caller = caller_of(request)
         return Response(leaving.leave(caller, queue_entry_id, origin=NO_ORIGIN, now=database_now()))
+
+
+class ExplainView(APIView):
+    """Why a ticket of the caller is not matched yet."""
+
+    def get(self, request: Request, queue_entry_id: str) -> Response:
+        """Return how many each rule turns away, and the nearest."""
+        ticket = selectors.own_ticket(caller_of(request), queue_entry_id)
+        return Response(explain.explain(ticket, now=database_now()))
+
+
+class PreferencesView(APIView):
+    """What the caller wants wherever it queues."""
+
+    def get(self, request: Request) -> Response:
+        """Return the preferences."""
+        return Response(preferences.read(caller_of(request)))
+
+    def put(self, request: Request) -> Response:
+        """Replace the preferences; what is left out is left open."""
+        return Response(preferences.put(caller_of(request), body_of(request, Preferences)))
+
+    def post(self, request: Request) -> Response:
+        """Do the same."""
+        return self.put(request)
+
+
+class StatisticsView(APIView):
+    """How the tenant's pools do."""
+
+    def get(self, request: Request) -> Response:
+        """Return each pool's waits and matches of the last hour."""
+        tenant_id = caller_of(request).tenant_id
+        return Response({"pools": statistics.pool_statistics(tenant_id, now=database_now())})
 
 
 class ActiveView(APIView):

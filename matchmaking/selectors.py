@@ -9,6 +9,7 @@ import msgspec
 from django.db import connection
 from django.db.models import Count, Q
 
+from matchmaking.domain import estimates
 from matchmaking.domain.colors import REMEMBERED_GAMES
 from matchmaking.domain.errors import MatchNotFound, QueueEntryNotFound
 from matchmaking.domain.matches import Stage
@@ -17,7 +18,7 @@ from realtime.identifiers import parse_id
 from realtime.protocol import parts
 from realtime.transport.auth import Caller
 
-RECENT_TICKETS = 50
+RECENT_TICKETS = 200
 RECENT_SECONDS = 3600
 
 
@@ -45,6 +46,14 @@ def own_ticket(caller: Caller, queue_entry_id: str) -> Ticket:
     return ticket
 
 
+def any_ticket(ticket_id: str) -> Ticket:
+    """Return a ticket of anybody; raise `QueueEntryNotFound` for any other id."""
+    ticket: Ticket | None = _tickets().filter(id=parse_id(ticket_id)).first()
+    if ticket is None:
+        raise QueueEntryNotFound
+    return ticket
+
+
 def position(ticket: Ticket) -> int | None:
     """Return the ticket's rank by age among the pool's live ones, from 1; None once it has ended."""
     return positions([ticket.id]).get(ticket.id)
@@ -64,14 +73,22 @@ def positions(ticket_ids: Sequence[UUID]) -> dict[UUID, int]:
         return dict(cursor.fetchall())
 
 
-def usual_wait_seconds(pool_id: UUID, *, now: datetime) -> float | None:
-    """Return the mean wait of the last 50 tickets matched within the hour; None where there was none."""
+def usual_wait_seconds(pool_id: UUID, rating: float, *, now: datetime) -> float | None:
+    """Return what a ticket of that rating usually waits: `usual_waits`."""
+    return usual_waits(pool_id, [rating], now=now)[0]
+
+
+def usual_waits(pool_id: UUID, ratings: Sequence[float], *, now: datetime) -> list[float | None]:
+    """Return what tickets of these ratings usually wait, from the last of those matched within the hour.
+
+    See `estimates.usual_waits`; None where nobody was matched.
+    """
     recent = Ticket.objects.filter(
         pool_id=pool_id, status=Ticket.Status.MATCHED, ended_at__gte=now - timedelta(seconds=RECENT_SECONDS)
     ).order_by("-ended_at")[:RECENT_TICKETS]
-    times = recent.values_list("queued_at", "ended_at")
-    waits = [(ended - queued).total_seconds() for queued, ended in times if ended is not None]
-    return sum(waits) / len(waits) if waits else None
+    rows = recent.values_list("rating", "queued_at", "ended_at")
+    waits = [(rating, (ended - queued).total_seconds()) for rating, queued, ended in rows if ended]
+    return estimates.usual_waits(waits, ratings)
 
 
 def remaining_wait_seconds(usual: float | None, waited: float) -> float | None:
@@ -88,7 +105,7 @@ def ticket_message(ticket: Ticket, *, now: datetime) -> parts.Ticket:
     """Return a ticket as its player sees it."""
     waited = waited_seconds(ticket, now=now)
     is_live = ticket.status in Ticket.LIVE
-    usual = usual_wait_seconds(ticket.pool_id, now=now) if is_live else None
+    usual = usual_wait_seconds(ticket.pool_id, ticket.rating, now=now) if is_live else None
     shows_match = ticket.match is not None and ticket.status in {"RESERVED", "MATCHED"}
     shows_game = ticket.match is not None and ticket.status == "MATCHED"
     return parts.Ticket(
@@ -98,7 +115,7 @@ def ticket_message(ticket: Ticket, *, now: datetime) -> parts.Ticket:
         queued_at=ticket.queued_at,
         waited_seconds=round(waited, 3),
         rating=ticket.rating,
-        rating_window=ticket.pool.window_rule.window(waited),
+        rating_window=ticket.pool.rules.window.window(waited),
         position=position(ticket),
         estimated_wait_seconds=remaining_wait_seconds(usual, waited),
         match_id=str(ticket.match_id) if shows_match else None,
@@ -246,14 +263,7 @@ def pool_messages(tenant_id: str) -> list[PoolMessage]:
             rated=pool.rated,
             teams=2,
             team_size=1,
-            rules={
-                "preset": pool.preset,
-                "rule": pool.rule,
-                "radius": pool.radius,
-                "growth_per_second": pool.growth_per_second,
-                "step_seconds": pool.step_seconds,
-                "cap": pool.cap,
-            },
+            rules=pool.rules.as_dict(),
             accept_seconds=None,
             waiting=pool.waiting,
         )

@@ -5,7 +5,9 @@ from celery import shared_task
 from redis.exceptions import RedisError
 
 from matchmaking.services import loop
+from matchmaking.services.conflicts import forget_ended
 from matchmaking.services.sweep import sweep as sweep_stale
+from matchmaking.simulation import tasks as simulation_tasks  # noqa: F401 - Celery looks for tasks here alone
 from matchmaking.wakeup import woken
 from realtime.transport.database import database_now
 
@@ -30,5 +32,6 @@ def sweep() -> None:
     """End the tickets of players who have been silent for too long."""
     try:
         sweep_stale(now=database_now())
+        forget_ended()
     except RedisError as error:
         log.warning("sweep_not_possible", error=str(error))

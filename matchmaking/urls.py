@@ -7,6 +7,9 @@ from matchmaking import api
 urlpatterns = [
     path("queue", api.QueueView.as_view()),
     path("queue/<str:queue_entry_id>", api.QueueEntryView.as_view()),
+    path("queue/<str:queue_entry_id>/explain", api.ExplainView.as_view()),
+    path("preferences", api.PreferencesView.as_view()),
+    path("statistics", api.StatisticsView.as_view()),
     path("active", api.ActiveView.as_view()),
     path("pools", api.PoolsView.as_view()),
     path("matches", api.MatchesView.as_view()),

@@ -52,8 +52,13 @@ app.conf.update(
     broker_transport_options={"visibility_timeout": 3600},
     task_ignore_result=True,
     task_default_queue="matchmaking",
-    # Of their own: behind many calls of the loop they would come too late, and be dropped.
-    task_routes={name: {"queue": "periodic"} for name in PERIODIC},
+    # Of their own, the first ones: behind many calls of the loop they would come too late, and be dropped.
+    # A simulation computes for minutes in one thread and competes with matching for the interpreter: in
+    # production a worker of its own (`-Q simulations`) takes it.
+    task_routes={
+        **{name: {"queue": "periodic"} for name in PERIODIC},
+        "matchmaking.simulation.tasks.run": {"queue": "simulations"},
+    },
     task_send_sent_event=True,
     worker_send_task_events=True,
     worker_prefetch_multiplier=1,

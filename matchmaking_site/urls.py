@@ -34,6 +34,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("health/live", health.live),
     path("health/ready", health.ready),
+    path("internal/", include("matchmaking.staff_urls")),
     path("v1/", include(_v1)),
     path("api/v1/", include(_v1)),
 ]

@@ -107,8 +107,8 @@ class Rest:
 
 
 def pool(key: str = "duel", *, tenant_id: str = "demo", **columns: Any) -> Pool:
-    """Make a pool with the classic rule: both accept, 100 points and 25 more every 10 s."""
-    values = {"name": key.title(), "tenant_id": tenant_id, "key": key, **columns}
+    """Make a pool with the classic rule, 100 points and 25 more every 10 s, and rematches at once."""
+    values = {"name": key.title(), "tenant_id": tenant_id, "key": key, "avoid_recent_seconds": 0, **columns}
     return Pool.objects.create(**values)
 
 
@@ -120,6 +120,8 @@ def queued(
     waited: float = 0,
     is_here: bool = True,
     regions: list[str] | None = None,
+    latencies: dict[str, float] | None = None,
+    max_gap: float | None = None,
     metadata: dict[str, Any] | None = None,
     **claims: Any,
 ) -> Ticket:
@@ -131,7 +133,13 @@ def queued(
         )
     joined = tickets.join(
         player,
-        JoinQueueData(pool_key=pool.key, regions=regions or [], metadata=metadata or {}),
+        JoinQueueData(
+            pool_key=pool.key,
+            regions=regions or [],
+            latencies=latencies or {},
+            max_gap=max_gap,
+            metadata=metadata or {},
+        ),
         origin=Origin(f"socket-of-{name}") if is_here else Origin(),
         now=database_now(),
     )

@@ -128,4 +128,16 @@ CLASSIC: Final = WindowRule(
     preset="classic", rule="both", radius=100.0, growth_per_second=2.5, step_seconds=10.0, cap=None
 )
 
-PRESETS: Final[Mapping[str, WindowRule]] = MappingProxyType({CLASSIC.preset: CLASSIC})
+QUALITY: Final = WindowRule(
+    preset="quality", rule="mean", radius=12.5, growth_per_second=1.25, step_seconds=0.0, cap=None
+)
+BALANCED: Final = WindowRule(
+    preset="balanced", rule="mean", radius=25.0, growth_per_second=2.5, step_seconds=0.0, cap=400.0
+)
+FAST: Final = WindowRule(
+    preset="fast", rule="mean", radius=12.5, growth_per_second=5.0, step_seconds=0.0, cap=None
+)
+
+PRESETS: Final[Mapping[str, WindowRule]] = MappingProxyType(
+    {rule.preset: rule for rule in (CLASSIC, QUALITY, BALANCED, FAST)}
+)

@@ -71,9 +71,13 @@ def _isolated(pool_id: UUID | None) -> Iterator[None]:
 
 
 def _pools_with_work() -> list[UUID | None]:
-    """Return who has searching tickets or matches in flight; None stands for matches outside of any pool."""
-    in_flight = Match.objects.filter(status__in=IN_FLIGHT).values_list("pool_id", flat=True)
-    return sorted({*tickets.pools_searching(), *in_flight.distinct()}, key=str)
+    """Return who has searching tickets or matches in flight; None stands for matches outside of any pool.
+
+    The small ones first: a look at a large one takes long, and nobody is to wait for another pool's.
+    """
+    in_flight = Match.objects.filter(status__in=IN_FLIGHT).order_by().values_list("pool_id", flat=True)
+    searching = tickets.pools_searching()
+    return [*set(in_flight.distinct()).difference(searching), *searching]
 
 
 def advance_pool(pool_id: UUID | None) -> None:

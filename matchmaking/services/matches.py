@@ -22,6 +22,7 @@ from matchmaking.models import Match, MatchPlayer, Pool, Ticket
 from matchmaking.selectors import color_balances
 from matchmaking.services import tickets
 from matchmaking.services.rollback import Failure, lock_in_flight, log_match, roll_back_all
+from matchmaking.services.wishes import shared_mode
 from matchmaking.wakeup import wake_in
 from realtime.identifiers import new_id
 from realtime.protocol.messages import MatchFound, MatchReady
@@ -78,7 +79,7 @@ def _new_match(pool: Pool, pair: tuple[Ticket, Ticket], *, now: datetime) -> Mat
     return Match(
         tenant_id=pool.tenant_id,
         pool=pool,
-        mode=pool.mode,
+        mode=shared_mode(pool, [ticket.modes for ticket in pair]),
         time_control=pool.time_control,
         rated=pool.rated,
         metadata={str(ticket.user_id): ticket.metadata for ticket in pair if ticket.metadata},

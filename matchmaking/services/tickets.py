@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Count
 from redis.exceptions import RedisError
 
 from matchmaking import ratings, selectors
@@ -16,6 +17,7 @@ from matchmaking.domain.matches import HOST_PAUSE_SECONDS, sit_out_seconds
 from matchmaking.domain.rules import age_order
 from matchmaking.hosts import game_host
 from matchmaking.models import Pool, Ticket
+from matchmaking.services import conflicts, preferences, wishes
 from matchmaking.wakeup import wake_after_commit
 from realtime.protocol.codec import MAX_METADATA_BYTES, encode_json
 from realtime.protocol.errors import InvalidRequest, NotFound
@@ -72,6 +74,9 @@ def _wanted_pool(caller: Caller, request: JoinQueueData) -> Pool:
 def _new_ticket(
     caller: Caller, pool: Pool, request: JoinQueueData, *, is_there: bool, now: datetime
 ) -> Ticket:
+    liked = preferences.of_player(caller)
+    regions = request.regions or (liked.regions if liked else [])
+    rating = ratings.rating_of(pool, caller.user_id)
     return Ticket(
         tenant_id=caller.tenant_id,
         user_id=caller.user_id,
@@ -80,9 +85,13 @@ def _new_ticket(
         queued_at=now,
         priority_seconds=caller.priority_seconds,
         age_from=age_order(now, caller.priority_seconds, None)[0],
-        rating=ratings.rating_of(pool, caller.user_id),
-        regions=request.regions,
+        rating=rating,
+        regions=regions,
         latencies=request.latencies,
+        latencies_ms=wishes.region_row(pool, regions, request.latencies),
+        modes=wishes.mode_bits(pool, liked.modes if liked else []),
+        max_gap=request.max_gap,
+        estimated_wait=selectors.usual_wait_seconds(pool.id, rating, now=now),
         metadata=request.metadata,
         unreachable_since=None if is_there else now,
     )
@@ -90,6 +99,8 @@ def _new_ticket(
 
 @transaction.atomic
 def _insert(ticket: Ticket, *, origin: Origin, now: datetime) -> TicketMessage:
+    conflicts.hold_blocks(ticket.tenant_id)
+    ticket.is_compared = not conflicts.may_have_any(ticket.pool, ticket.user_id, now=now)
     ticket.save(force_insert=True)
     # Looked at only now: had the caller's former ticket been matched just before, its match is visible.
     if selectors.is_in_match(ticket.tenant_id, ticket.user_id):
@@ -153,9 +164,10 @@ def end(ended: Sequence[Ticket], how: Ticket.End, *, now: datetime) -> None:
 
 
 def pools_searching() -> list[UUID]:
-    """Return the pools in which somebody searches."""
-    searching = Ticket.objects.filter(status=Ticket.Status.SEARCHING)
-    return list(searching.values_list("pool_id", flat=True).distinct())
+    """Return the pools in which somebody searches, those in which few do first."""
+    searching = Ticket.objects.filter(status=Ticket.Status.SEARCHING).order_by()
+    counted = searching.values_list("pool_id").annotate(waiting=Count("id"))
+    return [pool_id for pool_id, _ in counted.order_by("waiting", "pool_id")]
 
 
 def time_out(pool_id: UUID, *, now: datetime) -> int:
@@ -188,11 +200,15 @@ def cancelled_event(ticket: Ticket, *, origin: Origin = NO_ORIGIN) -> Outgoing:
 
 
 def reserve(ticket_ids: Collection[UUID]) -> dict[UUID, Ticket]:
-    """Lock those tickets that are still searching, with their players there; return them by id."""
+    """Lock those tickets that are still searching, with their players there; return them by id.
+
+    A player who has just changed whom it would not meet is compared first.
+    """
     return {
         ticket.id: ticket
         for ticket in Ticket.objects.select_for_update(of=("self",))
         .filter(id__in=ticket_ids, status=Ticket.Status.SEARCHING, unreachable_since=None)
+        .filter(is_compared=True)
         .order_by("id")
     }
 

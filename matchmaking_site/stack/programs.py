@@ -23,7 +23,9 @@ def programs(options: Options, environment: Mapping[str, str]) -> list[Part]:
     """Return what runs all the time."""
     level = f"--loglevel={environment.get('LOG_LEVEL', 'INFO')}"
     # Mingling with other workers would cost a second at every start, and gossip serves nobody here.
-    queues = ("-Q", "periodic,matchmaking")
+    # On one machine one worker does all. A simulation computes in one of its four threads and shares the
+    # interpreter with the matching loop: in production, give `simulations` a worker of its own.
+    queues = ("-Q", "periodic,matchmaking,simulations")
     worker = ("worker", "-n", "worker@%h", *queues, level, "--without-mingle", "--without-gossip")
     address = (f"--address={options.flower_host}", f"--port={options.flower_port}")
     arguments: dict[str, tuple[str, ...]] = {

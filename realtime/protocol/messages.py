@@ -104,12 +104,16 @@ LatencyMs = Annotated[float, Meta(ge=0, le=100_000)]
 
 
 class JoinQueueData(Part, frozen=True):
-    """``regions`` to play in, ``latencies`` in ms by region, ``metadata`` up to 2 KiB of JSON."""
+    """``regions`` to play in, ``latencies`` in ms by region, ``metadata`` up to 2 KiB of JSON.
+
+    Without ``regions`` those of one's preferences count. ``max_gap`` is one's own limit of the rating gap.
+    """
 
     pool_key: PoolKey
     regions: Annotated[list[Identifier], Meta(max_length=32)] = field(default_factory=list)
     latencies: Annotated[dict[Identifier, LatencyMs], Meta(max_length=32)] = field(default_factory=dict)
     party_id: Annotated[str, Meta(max_length=64)] | None = None
+    max_gap: Annotated[float, Meta(ge=0)] | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
 
 

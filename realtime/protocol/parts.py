@@ -110,6 +110,14 @@ class Session(Part, frozen=True):
     finished_at: datetime | None
 
 
+class Preferences(Part, frozen=True):
+    """What a player wants wherever it queues; an empty list leaves it open."""
+
+    regions: Annotated[list[Identifier], Meta(max_length=32)] = []
+    modes: Annotated[list[Identifier], Meta(max_length=32)] = []
+    blocked_users: Annotated[list[Identifier], Meta(max_length=1000)] = []
+
+
 class Challenges(Part, frozen=True):
     """The challenges that wait for an answer, of this user and to this user."""
 

@@ -103,6 +103,7 @@ def test_a_reload_while_searching_keeps_the_place_and_the_time(open_window: Open
     sign_in(ada, "Ada")
     find_a_match(ada)
     expect(ada.get_by_role("timer")).to_have_text(re.compile(r"00:0[2-9]"))
+    expect(ada.get_by_text("Nobody else waits here yet.")).to_be_visible()
     ada.reload()
     expect_searching(ada)
     assert seconds_waited(ada) >= 2

@@ -177,6 +177,15 @@ def test_the_answer_to_another_ping_or_of_another_player_does_not_count(ann: Tic
 # --- a ping unanswered
 
 
+def test_a_small_pool_is_looked_at_before_a_large_one(duel: Pool) -> None:
+    small, empty = pool("small"), pool("empty")
+    for name in ("ann", "bob", "cat"):
+        queued(name, duel)
+    queued("dan", small)
+    assert tickets.pools_searching() == [small.id, duel.id]
+    assert empty.id not in tickets.pools_searching()
+
+
 @pytest.mark.parametrize("stage", ["verifying", "notifying"])
 def test_silence_after_valkey_has_lost_its_data_is_nobodys_fault(
     ann: Ticket, bob: Ticket, valkey: redis.Redis, stage: str

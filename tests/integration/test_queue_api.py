@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from matchmaking.models import Match, MatchPlayer, Pool, Rating, Ticket
+from matchmaking.selectors import RECENT_TICKETS
 from realtime.identifiers import new_id
 from realtime.transport.database import database_now
 from tests.factories import (
@@ -272,8 +273,8 @@ def test_the_estimated_wait_is_what_is_left_of_the_mean_of_recent_matches(duel: 
     assert Rest("cat").get(entry(cat)).body["estimated_wait_seconds"] == 0
 
 
-def test_only_the_last_50_matches_count_for_the_estimate(duel: Pool) -> None:
-    for _ in range(50):
+def test_only_the_last_matches_count_for_the_estimate(duel: Pool) -> None:
+    for _ in range(RECENT_TICKETS):
         was_matched(duel, waited=8)
     was_matched(duel, waited=1000, seconds_ago=61)
     assert Rest("ann").join().body["estimated_wait_seconds"] == 8
@@ -409,6 +410,11 @@ def test_pools_are_shown_with_their_rules(duel: Pool) -> None:
                     "growth_per_second": 2.5,
                     "step_seconds": 10,
                     "cap": None,
+                    "latency_start_ms": 80,
+                    "latency_growth_ms_per_second": 2,
+                    "latency_cap_ms": None,
+                    "avoid_recent_seconds": 0,
+                    "avoid_recent_relax_seconds": 60,
                 },
                 "accept_seconds": None,
                 "waiting": 2,

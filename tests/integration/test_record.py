@@ -304,6 +304,7 @@ def play(pool: Pool, rng: random.Random) -> str:
 def _pair_of(pool: Pool) -> list[dict[str, Any]]:
     now = database_now()
     common = {"tenant_id": pool.tenant_id, "pool": pool, "rating": 1500, "queued_at": now, "age_from": now}
+    common["is_compared"] = True
     return [common | {"user_id": name, "display_name": name} for name in ("ann", "bob")]
 
 

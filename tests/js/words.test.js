@@ -13,6 +13,19 @@ test("an estimate says no more than is known", () => {
   assert.deepEqual(said, expected);
 });
 
+test("why one is not matched yet is said in a line, and nothing where there is nothing to say", () => {
+  const explained = (reason, candidates, seconds) =>
+    words.why({ reason, candidates, nearest: seconds === undefined ? null : { fits_in_seconds: seconds } });
+  assert.equal(words.why(null), "");
+  assert.equal(explained("nobody_waits", 0), "Nobody else waits here yet.");
+  assert.equal(explained("fits_later", 4, 12.3), "4 others wait, the nearest fits in about 12 s.");
+  assert.equal(explained("fits_later", 1, 0.2), "1 other waits, the nearest fits in about 1 s.");
+  assert.match(explained("never_fits", 2, null), /^2 others wait, and nobody comes near enough/);
+  assert.match(explained("nobody_fits", 2), /^2 others wait, and none/);
+  assert.match(explained("unreachable", 2), /your place is kept/);
+  assert.equal(explained("fits_now", 2, 0), "");
+});
+
 test("a pool is told in few words, and none twice", () => {
   const pool = { name: "Duel", mode: "duel", time_control: "", rated: true, accept_seconds: null };
   assert.deepEqual(words.poolFacts(pool), ["Rated"]);

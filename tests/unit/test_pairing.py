@@ -3,141 +3,36 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from matchmaking.domain import pairing
+from matchmaking.domain import pairing_passes
 from matchmaking.domain.pairing import pair
-from matchmaking.domain.rules import LIMITS, fits
+from matchmaking.domain.rules import LIMITS
+from tests.unit.test_pairing_promises import (
+    ANN,
+    BOB,
+    CAT,
+    DAN,
+    EU,
+    EVE,
+    FIRST_BY_AGE_GETS_EVE,
+    FIRST_IN_LINE_GETS_DAN,
+    US,
+    Pool,
+    Reference,
+    as_pairs,
+    assert_promises,
+    tiny_pools,
+    wild_pools,
+)
 
 if TYPE_CHECKING:
     from matchmaking.domain.rules import Rule
-
-ANN, BOB, CAT, DAN, EVE = range(5)
-EU, US = 1, 2
-
-Pairs = list[tuple[int, int]]
-
-
-class Pool(NamedTuple):
-    """Tickets, oldest first. `foes` holds each pair that may not meet once, the older first."""
-
-    rating: list[float]
-    radius: list[float]
-    regions: list[int]
-    foes: frozenset[tuple[int, int]] = frozenset()
-    rule: Rule = "mean"
-
-    def conflicts(self) -> dict[int, set[int]]:
-        both_ways: dict[int, set[int]] = {}
-        for a, b in self.foes:
-            both_ways.setdefault(a, set()).add(b)
-            both_ways.setdefault(b, set()).add(a)
-        return both_ways
-
-    def columns(self) -> tuple[Any, Any, Any]:
-        return np.array(self.rating, float), np.array(self.radius, float), np.array(self.regions, np.uint64)
-
-    def pairs(self) -> Pairs:
-        return as_pairs(pair(*self.columns(), self.conflicts(), rule=self.rule))
-
-    def gap(self, a: int, b: int) -> float:
-        return abs(self.rating[a] - self.rating[b])
-
-    def compatible(self, a: int, b: int) -> bool:
-        near = fits(self.rule, self.gap(a, b), self.radius[a], self.radius[b])
-        foes = (min(a, b), max(a, b)) in self.foes
-        return a != b and near and self.regions[a] & self.regions[b] != 0 and not foes
-
-
-def as_pairs(answer: Any) -> Pairs:
-    assert answer.dtype == np.int64
-    assert answer.shape == (len(answer), 2)
-    return [(int(a), int(b)) for a, b in answer]
-
-
-class Reference:
-    """The rule word for word, looking at everyone at each step."""
-
-    def __init__(self, pool: Pool) -> None:
-        self.pool, self.n, self.mate = pool, len(pool.rating), dict[int, int]()
-
-    def pairs(self) -> Pairs:
-        for ticket in range(self.n):
-            if ticket not in self.mate and (free := self.free_for(ticket)):
-                self.marry(ticket, self.nearest(ticket, free))
-        for ticket in [ticket for ticket in range(self.n) if ticket not in self.mate]:
-            if ticket not in self.mate:
-                self.settle(ticket)
-        return [(a, b) for a, b in sorted(self.mate.items()) if a < b]
-
-    def settle(self, ticket: int) -> None:
-        free = self.free_for(ticket)
-        younger = [b for b, mate in self.mate.items() if mate > ticket and self.pool.compatible(ticket, b)]
-        if free:
-            self.marry(ticket, free[0])
-        elif younger:
-            other = self.nearest(ticket, younger)
-            displaced = self.mate.pop(other)
-            del self.mate[displaced]
-            self.marry(ticket, other)
-            self.settle(displaced)
-
-    def free_for(self, ticket: int) -> list[int]:
-        return [b for b in range(self.n) if b not in self.mate and self.pool.compatible(ticket, b)]
-
-    def nearest(self, ticket: int, others: list[int]) -> int:
-        return min(others, key=lambda other: (self.pool.gap(ticket, other), other))
-
-    def marry(self, a: int, b: int) -> None:
-        self.mate |= {a: b, b: a}
-
-
-def assert_promises(pool: Pool, pairs: Pairs) -> None:
-    mate = dict(pairs) | {b: a for a, b in pairs}
-    assert len(mate) == 2 * len(pairs), "someone is in two pairs"
-    assert all(pool.compatible(a, b) for a, b in pairs), "a pair is not compatible"
-    assert pairs == sorted(pairs), "not in the order of the older"
-    assert all(a < b for a, b in pairs), "a younger ticket stands first"
-    everyone = range(len(pool.rating))
-    for lone in set(everyone) - set(mate):
-        for other in (other for other in everyone if pool.compatible(lone, other)):
-            assert other in mate, f"{lone} and {other} are both left alone"
-            assert mate[other] < lone, f"{lone} is passed over: {other} plays {mate[other]}"
-
-
-@st.composite
-def pools(draw: st.DrawFn, ratings: st.SearchStrategy[float], radii: st.SearchStrategy[float]) -> Pool:
-    n = draw(st.integers(0, 12))
-
-    def column(values: st.SearchStrategy[Any]) -> list[Any]:
-        return draw(st.lists(values, min_size=n, max_size=n))
-
-    ticket = st.integers(0, max(n - 1, 0))
-    foes = draw(st.frozensets(st.tuples(ticket, ticket).filter(lambda two: two[0] < two[1]), max_size=n))
-    return Pool(
-        rating=column(ratings),
-        radius=column(radii),
-        regions=column(st.sampled_from((1, 1, 2, 3, 0, 2**63))),
-        foes=foes if n > 1 else frozenset(),
-        rule=draw(st.sampled_from(sorted(LIMITS))),
-    )
-
-
-tiny_pools = pools(ratings=st.integers(0, 12), radii=st.integers(0, 4))
-wild_pools = pools(
-    ratings=st.floats(allow_nan=False, allow_infinity=False) | st.floats(0, 1),
-    radii=st.floats(min_value=0, allow_nan=False) | st.floats(0, 1),
-)
-
-# Cat takes Ann from her younger mate, and Bob, who had found nobody, is entitled to that displaced mate. If
-# it has to wait, the next in line has it first, and Bob is left alone beside a younger pair.
-FIRST_IN_LINE_GETS_DAN = Pool([3, 5, 0, 4, 4], [3, 1, 0, 0, 1], [EU, US, EU, EU | US, EU])
-FIRST_BY_AGE_GETS_EVE = Pool([2, 6, 1, 4, 2], [1, 2, 0, 0, 3], [EU, EU, EU, US, EU | US])
 
 
 @given(tiny_pools, st.sampled_from((0, 1, 2, 200, 200)))
@@ -146,7 +41,7 @@ FIRST_BY_AGE_GETS_EVE = Pool([2, 6, 1, 4, 2], [1, 2, 0, 0, 3], [EU, EU, EU, US, 
 @example(FIRST_BY_AGE_GETS_EVE, 200)
 def test_every_promise_holds_and_the_answer_is_the_references(pool: Pool, patience: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pairing, "_PATIENCE", patience)
+        patch.setattr(pairing_passes, "_PATIENCE", patience)
         pairs = pool.pairs()
     assert_promises(pool, pairs)
     assert pairs == Reference(pool).pairs()
@@ -156,7 +51,7 @@ def test_every_promise_holds_and_the_answer_is_the_references(pool: Pool, patien
 @settings(max_examples=200, deadline=None)
 def test_the_promises_hold_for_ratings_of_any_size_and_an_infinite_radius(pool: Pool, patience: int) -> None:
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        patch.setattr(pairing, "_PATIENCE", patience)
+        patch.setattr(pairing_passes, "_PATIENCE", patience)
         warnings.simplefilter("error")
         assert_promises(pool, pool.pairs())
 
@@ -172,7 +67,8 @@ def test_the_answer_does_not_depend_on_where_the_rating_scale_starts(pool: Pool,
 def test_the_answer_does_not_depend_on_the_order_of_the_conflicts(pool: Pool, rng: Any) -> None:
     conflicts = [(ticket, rng.sample(sorted(foes), len(foes))) for ticket, foes in pool.conflicts().items()]
     rng.shuffle(conflicts)
-    assert as_pairs(pair(*pool.columns(), dict(conflicts), rule=pool.rule)) == pool.pairs()
+    free = pool._replace(max_gap=None)
+    assert as_pairs(pair(*pool.columns(), dict(conflicts), rule=pool.rule)) == free.pairs()
 
 
 @given(tiny_pools)
@@ -251,10 +147,27 @@ def test_a_gap_that_only_rounding_brings_to_the_limit_fits(
     monkeypatch: pytest.MonkeyPatch, ann: float, bob: float, radius: float, patience: int
 ) -> None:
     """The gap is at most the radius, yet Bob lies outside Ann's rating -/+ radius: all in float64."""
-    monkeypatch.setattr(pairing, "_PATIENCE", patience)
+    monkeypatch.setattr(pairing_passes, "_PATIENCE", patience)
     assert abs(ann - bob) <= radius
     assert bob < ann - radius or bob > ann + radius
     assert Pool([ann, bob], [radius, radius], [EU, EU], rule="both").pairs() == [(ANN, BOB)]
+
+
+@pytest.mark.parametrize("rule", sorted(LIMITS))
+@pytest.mark.parametrize("max_gap", [[40, np.inf], [np.inf, 40]])
+def test_a_limit_of_ones_own_holds_whatever_the_rule_allows(rule: Rule, max_gap: list[float]) -> None:
+    for radius in (1000.0, np.inf):
+        at_the_limit = Pool([1500, 1540], [radius] * 2, [EU] * 2, rule=rule, max_gap=max_gap)
+        assert at_the_limit.pairs() == [(ANN, BOB)]
+        assert at_the_limit._replace(rating=[1500, 1541]).pairs() == []
+
+
+def test_a_limit_of_ones_own_widens_nothing() -> None:
+    assert Pool([1500, 1521], [10, 10], [EU] * 2, max_gap=[100, 100]).pairs() == []
+
+
+def test_a_nearer_ticket_that_accepts_no_such_gap_is_left_out() -> None:
+    assert Pool([1500, 1510, 1520], [50] * 3, [EU] * 3, max_gap=[np.inf, 9, 20]).pairs() == [(ANN, CAT)]
 
 
 def test_a_narrow_ticket_walks_past_another_narrow_one_to_a_wide_one() -> None:
@@ -286,14 +199,22 @@ GOOD: dict[str, Any] = {"rating": [1, 2], "radius": [1, 1], "regions": np.array(
 
 
 REFUSED: dict[str, list[dict[str, Any]]] = {
-    "differ": [{"rating": [1.0]}, {"radius": [1.0]}, {"regions": np.array([1])}],
-    "one-dimensional": [{"rating": [[1.0, 2.0]]}, {"radius": 1.0}, {"regions": np.array([[1], [1]])}],
+    "differ": [{"rating": [1.0]}, {"radius": [1.0]}, {"regions": np.array([1])}, {"max_gap": [1.0]}],
+    "one-dimensional": [
+        *({name: bad} for name in ("rating", "radius", "max_gap") for bad in ([[1.0, 2.0]], 1.0)),
+        {"regions": np.array([[1], [1]])},
+    ],
     "rating must be finite": [{"rating": [1.0, bad]} for bad in (np.nan, np.inf, -np.inf)],
     "radius must be >= 0": [{"radius": [1.0, bad]} for bad in (np.nan, -0.5)],
+    "max_gap must be >= 0": [{"max_gap": [1.0, bad]} for bad in (np.nan, -0.5)],
     "bit sets": [{"regions": np.array(bad)} for bad in ([1.0, 1.0], [1, -1])],
-    "no counterpart": [{"conflicts": bad} for bad in ({0: {1}}, {0: {1}, 1: set()}, {0: {5}})],
+    "no counterpart": [{"conflicts": bad} for bad in ({0: {1}}, {0: {1}, 1: set()}, {0: {5}}, {0: {-1}})],
     "with itself": [{"conflicts": {0: {0}}}],
-    "not in 0..1": [{"conflicts": {2: {0}, 0: {2}}}, {"conflicts": {-1: set()}}],
+    "not in 0..1": [
+        {"conflicts": {2: {0}, 0: {2}}},
+        {"conflicts": {-1: set()}},
+        {"conflicts": {2**64: set()}},
+    ],
     "unknown rule": [{"rule": "neither"}],
 }
 

@@ -32,9 +32,14 @@ def test_classic_grows_by_25_with_every_full_10_seconds_and_never_stops(waited: 
     assert CLASSIC.window(waited) == window
 
 
-def test_classic_asks_both_players_and_is_the_only_preset() -> None:
+def test_classic_asks_both_players_and_the_other_presets_let_circles_touch() -> None:
     assert CLASSIC.rule == "both"
-    assert dict(PRESETS) == {"classic": CLASSIC}
+    others = [rule for name, rule in PRESETS.items() if name != "classic"]
+    assert [(rule.preset, rule.rule, rule.window(0), rule.window(200)) for rule in others] == [
+        ("quality", "mean", 12.5, 262.5),
+        ("balanced", "mean", 25, 400),
+        ("fast", "mean", 12.5, 1012.5),
+    ]
 
 
 @pytest.mark.parametrize(("waited", "window"), [(-1, 25), (0, 25), (0.5, 26.25), (10, 50), (30, 100)])

@@ -10,6 +10,7 @@ import { Room } from "./room.js";
 import { bannerClient, draw, element, screenOf, tick, writeLine } from "./view.js";
 
 const POOLS_EVERY_MS = 10_000;
+const WHY_EVERY_MS = 4_000;
 const TICK_MS = 250;
 
 /**
@@ -22,6 +23,7 @@ const TICK_MS = 250;
  * @property {any[] | null} pools
  * @property {string | null} poolKey where the player queued last
  * @property {boolean} isJoining
+ * @property {any | null} explanation why the ticket is not matched yet, when last asked
  */
 
 /** @type {App} */
@@ -34,6 +36,7 @@ const app = {
   pools: null,
   poolKey: null,
   isJoining: false,
+  explanation: null,
 };
 let unfollow = () => {};
 let renewals = 0;
@@ -150,6 +153,17 @@ async function loadPools() {
   draw(app);
 }
 
+async function askWhy() {
+  const { ticket } = app.matchmaking;
+  if (ticket?.status !== "SEARCHING" || app.client?.state !== "open") return;
+  try {
+    app.explanation = await app.identity.call("GET", `/v1/matchmaking/queue/${ticket.queue_entry_id}/explain`);
+  } catch {
+    app.explanation = null; // the rest of the page says what is wrong
+  }
+  draw(app);
+}
+
 // --- what the player does
 
 async function join(poolKey, errorLine) {
@@ -211,6 +225,7 @@ element("to-lobby").addEventListener("click", () => {
 element("banner-action").addEventListener("click", () => bannerClient(app).connect());
 
 setInterval(() => document.hidden || tick(app), TICK_MS);
+setInterval(() => document.hidden || askWhy(), WHY_EVERY_MS);
 setInterval(() => document.hidden || (screenOf(app) === "lobby" && loadPools()), POOLS_EVERY_MS);
 
 if (app.identity.isKnown) enter();

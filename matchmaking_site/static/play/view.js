@@ -122,6 +122,7 @@ function drawSearch(app) {
   drawSteps(step);
   writeLine("search-note", words.noticeText(matchmaking.notice));
   drawFacts(matchmaking);
+  drawWhy(app);
   drawClock(app);
   const link = element("join-link");
   link.hidden = step !== "ready" || !matchmaking.match.join_url;
@@ -149,6 +150,11 @@ function drawFacts({ ticket, waiting }) {
   write("fact-window", window);
   write("fact-range", range);
   write("fact-estimate", words.estimate(ticket.estimated_wait_seconds));
+}
+
+function drawWhy({ matchmaking: { ticket }, explanation }) {
+  const isOfThis = ticket?.status === "SEARCHING" && explanation?.queue_entry_id === ticket.queue_entry_id;
+  writeLine("search-why", isOfThis ? words.why(explanation) : "");
 }
 
 function drawClock({ matchmaking, client }) {

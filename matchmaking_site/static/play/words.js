@@ -15,6 +15,26 @@ export function estimate(seconds) {
   return `About ${Math.max(1, Math.round(seconds / 60))} min`;
 }
 
+/**
+ * Why one is not matched yet, in a line; empty where there is nothing to say.
+ * @param {{reason: string, candidates: number, nearest: {fits_in_seconds: number | null} | null} | null} explanation
+ */
+export function why(explanation) {
+  if (explanation === null) return "";
+  const { reason, candidates, nearest } = explanation;
+  const others = candidates === 1 ? "1 other waits" : `${candidates} others wait`;
+  const seconds = Math.max(1, Math.round(nearest?.fits_in_seconds ?? 0));
+  const words = {
+    nobody_waits: "Nobody else waits here yet.",
+    fits_later: `${others}, the nearest fits in about ${seconds} s.`,
+    never_fits: `${others}, and nobody comes near enough by the rules here.`,
+    nobody_fits: `${others}, and none of them can be your opponent now.`,
+    unreachable: "You could not be reached; your place is kept.",
+    sitting_out: "You could not be reached, so you sit out for a moment; your place is kept.",
+  };
+  return words[reason] ?? "";
+}
+
 /** @param {{rating: number, rating_window: number}} ticket @returns {[window: string, range: string]} */
 export function ratingWindow({ rating, rating_window: half }) {
   return [`±${Math.round(half)}`, `${Math.round(rating - half)} to ${Math.round(rating + half)}`];

@@ -1,0 +1,165 @@
+"""Why a ticket is not matched yet: in short for its player, candidate by candidate for staff."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import numpy as np
+from django.conf import settings
+
+from matchmaking.domain import explain as rules
+from matchmaking.domain.explain import RULES, Candidates, Nearest
+from matchmaking.domain.pool_rules import REGION_SLOTS
+from matchmaking.models import Ticket
+from matchmaking.services import columns, conflicts
+from matchmaking.services.columns import Columns
+from realtime.transport.database import one_look
+
+MOST_CANDIDATES = 200
+
+
+class NearestMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """The nearest candidate; ``fits_in_seconds`` is null where the rules never let it."""
+
+    gap: float
+    fits_in_seconds: float | None
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """How many wait beside the ticket, how many each rule turns away, and the nearest who can ever fit.
+
+    ``reason``: ``fits_now`` (in the next look), ``fits_later``, ``never_fits``, ``nobody_waits``,
+    ``nobody_fits`` (each is turned away for ever, or absent), ``unreachable`` (you), ``sitting_out`` (you),
+    ``being_matched``, ``ended``.
+    """
+
+    queue_entry_id: str
+    candidates: int
+    turned_away: dict[str, int]
+    nearest: NearestMessage | None
+    reason: str
+
+
+class CandidateMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """One candidate as staff see it, and the rules that turn it away; none: it fits."""
+
+    ticket_id: str
+    user_id: str
+    rating: float
+    gap: float
+    waited_seconds: float
+    turned_away_by: list[str]
+
+
+class FullExplanation(msgspec.Struct, frozen=True, kw_only=True):
+    """The explanation, the ticket itself, and the candidates, the nearest first, 200 at most."""
+
+    explanation: Explanation
+    user_id: str
+    rating: float
+    window: float
+    candidates: list[CandidateMessage]
+
+
+def explain(ticket: Ticket, *, now: datetime) -> Explanation:
+    """Return why a ticket is not matched yet."""
+    return _explained(ticket, now=now)[0]
+
+
+def explain_in_full(ticket: Ticket, *, now: datetime) -> FullExplanation:
+    """Return the same, candidate by candidate."""
+    explanation, waiting, away = _explained(ticket, now=now)
+    waited = max((now - ticket.queued_at).total_seconds(), 0.0)
+    return FullExplanation(
+        explanation=explanation,
+        user_id=ticket.user_id,
+        rating=ticket.rating,
+        window=ticket.pool.rules.window.window(waited),
+        candidates=_candidates(ticket, waiting, away) if waiting is not None else [],
+    )
+
+
+Explained = tuple[Explanation, Columns | None, Mapping[str, Any]]
+
+
+def _explained(ticket: Ticket, *, now: datetime) -> Explained:
+    if ticket.status != Ticket.Status.SEARCHING:
+        reason = "being_matched" if ticket.status == Ticket.Status.RESERVED else "ended"
+        return _message(ticket, 0, {}, None, reason), None, {}
+    with one_look():
+        waiting = columns.read(ticket.pool, now=now, reachable_only=False)
+        there = set(columns.read(ticket.pool, now=now).index_of())
+    own = waiting.index_of().get(ticket.id.bytes)
+    if own is None:  # it has been reserved between the two looks
+        return _message(ticket, 0, {}, None, "being_matched"), None, {}
+    tickets = _seen_by(ticket, waiting, there)
+    away = rules.turned_away(own, tickets, ticket.pool.rules)
+    others = np.arange(len(waiting)) != own
+    counts = {rule: int((away[rule] & others).sum()) for rule in RULES}
+    found = rules.nearest(own, tickets, ticket.pool.rules, horizon_seconds=settings.MAX_QUEUE_SECONDS)
+    reason = _reason(ticket, len(waiting) - 1, found, now=now)
+    return _message(ticket, len(waiting) - 1, counts, found, reason), waiting, away
+
+
+def _seen_by(ticket: Ticket, waiting: Columns, there: set[bytes]) -> Candidates:
+    ids = list(waiting.index_of())
+    foes = {other.bytes: is_block for other, is_block in conflicts.of_ticket(ticket.id).items()}
+    anywhere = np.zeros((len(ids), REGION_SLOTS), dtype=np.int16)
+    return Candidates(
+        rating=waiting.rating,
+        waited=waiting.waited,
+        max_gap=waiting.max_gap,
+        modes=waiting.modes,
+        latencies_ms=anywhere if waiting.latencies_ms is None else waiting.latencies_ms,
+        is_blocked=np.array([foes.get(each) is True for each in ids]),
+        is_recent=np.array([foes.get(each) is False for each in ids]),
+        is_absent=np.array([each not in there for each in ids]),
+    )
+
+
+def _reason(ticket: Ticket, candidates: int, found: Nearest | None, *, now: datetime) -> str:
+    if ticket.unreachable_since is not None:
+        return "unreachable"
+    if ticket.not_before is not None and ticket.not_before > now:
+        return "sitting_out"
+    if not candidates:
+        return "nobody_waits"
+    if found is None:
+        return "nobody_fits"
+    if found.fits_in_seconds is None:
+        return "never_fits"
+    return "fits_later" if found.fits_in_seconds else "fits_now"
+
+
+def _message(
+    ticket: Ticket, candidates: int, counts: Mapping[str, int], found: Nearest | None, reason: str
+) -> Explanation:
+    nearest = NearestMessage(gap=found.gap, fits_in_seconds=found.fits_in_seconds) if found else None
+    return Explanation(
+        queue_entry_id=str(ticket.id),
+        candidates=candidates,
+        turned_away={rule: counts.get(rule, 0) for rule in RULES},
+        nearest=nearest,
+        reason=reason,
+    )
+
+
+def _candidates(ticket: Ticket, waiting: Columns, away: Mapping[str, Any]) -> list[CandidateMessage]:
+    gaps = np.abs(waiting.rating - ticket.rating)
+    order = [i for i in np.argsort(gaps, kind="stable").tolist() if waiting.id_of(i) != ticket.id]
+    chosen = order[:MOST_CANDIDATES]
+    ids = [waiting.id_of(i) for i in chosen]
+    users: dict[UUID, str] = dict(Ticket.objects.filter(id__in=ids).values_list("id", "user_id"))
+    return [
+        CandidateMessage(
+            ticket_id=str(ticket_id),
+            user_id=users[ticket_id],
+            rating=float(waiting.rating[i]),
+            gap=float(gaps[i]),
+            waited_seconds=round(float(waiting.waited[i]), 1),
+            turned_away_by=[rule for rule in RULES if away[rule][i]],
+        )
+        for i, ticket_id in zip(chosen, ids, strict=True)
+    ]

@@ -1,0 +1,192 @@
+"""How pools do: what players see of them, and what staff see."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection
+from django.db.models import Count, Min, Q
+
+from matchmaking.models import Match, Pool, Ticket
+
+HOUR = timedelta(hours=1)
+GAP_EDGES = (25, 50, 100, 200, 400)
+WAIT_EDGES = (5, 15, 30, 60, 120, 300)
+
+
+class Bucket(msgspec.Struct, frozen=True, kw_only=True):
+    """How many were at most ``up_to`` (null: no limit) and not in a bucket before."""
+
+    up_to: float | None
+    count: int
+
+
+class PoolStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """A pool now, and in the last hour; waits in seconds are those of tickets that were matched."""
+
+    pool_key: str
+    waiting: int
+    average_wait_seconds: float | None
+    p95_wait_seconds: float | None
+    matches_last_hour: int
+    gap_histogram: list[Bucket]
+    wait_histogram: list[Bucket]
+
+
+class Forecast(msgspec.Struct, frozen=True, kw_only=True):
+    """How well waits were foreseen at the join: means of both, and the median error, in seconds."""
+
+    tickets: int
+    foreseen_seconds: float | None
+    actual_seconds: float | None
+    median_error_seconds: float | None
+
+
+class PoolSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A pool as staff see it; rates and failures are of the last hour."""
+
+    tenant_id: str
+    pool_key: str
+    waiting: int
+    reserved: int
+    unreachable: int
+    oldest_wait_seconds: float | None
+    average_wait_seconds: float | None
+    p95_wait_seconds: float | None
+    matches_per_minute: float
+    failures: dict[str, int]
+    forecast: Forecast
+
+
+def pool_statistics(tenant_id: str, *, now: datetime) -> list[PoolStatistics]:
+    """Return the statistics of a tenant's active pools, in the order that staff gave them."""
+    live = Count("tickets", filter=Q(tickets__status__in=Ticket.LIVE))
+    pools = list(
+        Pool.objects.filter(tenant_id=tenant_id, is_active=True)
+        .annotate(waiting=live)
+        .order_by("ordering", "key")
+    )
+    waits = _waits([pool.id for pool in pools], now=now)
+    gaps = _gaps([pool.id for pool in pools], now=now)
+    return [
+        PoolStatistics(
+            pool_key=pool.key,
+            waiting=pool.waiting,
+            average_wait_seconds=_mean(waits.get(pool.id, [])),
+            p95_wait_seconds=_percentile(waits.get(pool.id, []), 0.95),
+            matches_last_hour=len(gaps.get(pool.id, [])),
+            gap_histogram=_histogram(gaps.get(pool.id, []), GAP_EDGES),
+            wait_histogram=_histogram(waits.get(pool.id, []), WAIT_EDGES),
+        )
+        for pool in pools
+    ]
+
+
+def pool_summaries(*, now: datetime) -> list[PoolSummary]:
+    """Return the summary of every pool of every tenant."""
+    searching = Q(tickets__status=Ticket.Status.SEARCHING)
+    pools: list[Any] = list(
+        Pool.objects.annotate(
+            waiting=Count("tickets", filter=searching),
+            reserved=Count("tickets", filter=Q(tickets__status=Ticket.Status.RESERVED)),
+            unreachable=Count("tickets", filter=searching & Q(tickets__unreachable_since__isnull=False)),
+            oldest=Min("tickets__queued_at", filter=Q(tickets__status__in=Ticket.LIVE)),
+        ).order_by("tenant_id", "ordering", "key")
+    )
+    ids = [pool.id for pool in pools]
+    waits, gaps, failures = _waits(ids, now=now), _gaps(ids, now=now), _failures(ids, now=now)
+    return [
+        PoolSummary(
+            tenant_id=pool.tenant_id,
+            pool_key=pool.key,
+            waiting=pool.waiting,
+            reserved=pool.reserved,
+            unreachable=pool.unreachable,
+            oldest_wait_seconds=round((now - pool.oldest).total_seconds(), 1) if pool.oldest else None,
+            average_wait_seconds=_mean(waits.get(pool.id, [])),
+            p95_wait_seconds=_percentile(waits.get(pool.id, []), 0.95),
+            matches_per_minute=round(len(gaps.get(pool.id, [])) / 60, 3),
+            failures=failures.get(pool.id, {}),
+            forecast=forecast(pool.id, now=now),
+        )
+        for pool in pools
+    ]
+
+
+def forecast(pool_id: UUID, *, now: datetime) -> Forecast:
+    """Return how well the last hour's waits were foreseen."""
+    rows = Ticket.objects.filter(
+        pool=pool_id, status=Ticket.Status.MATCHED, ended_at__gte=now - HOUR, estimated_wait__isnull=False
+    ).values_list("estimated_wait", "queued_at", "ended_at")
+    pairs = [
+        (foreseen, (ended - queued).total_seconds())
+        for foreseen, queued, ended in rows
+        if ended is not None and foreseen is not None
+    ]
+    return Forecast(
+        tickets=len(pairs),
+        foreseen_seconds=_mean([foreseen for foreseen, _ in pairs]),
+        actual_seconds=_mean([actual for _, actual in pairs]),
+        median_error_seconds=_percentile([abs(foreseen - actual) for foreseen, actual in pairs], 0.5),
+    )
+
+
+def _waits(pool_ids: Sequence[UUID], *, now: datetime) -> dict[UUID, list[float]]:
+    rows = Ticket.objects.filter(
+        pool__in=pool_ids, status=Ticket.Status.MATCHED, ended_at__gte=now - HOUR
+    ).values_list("pool", "queued_at", "ended_at")
+    return _gathered((pool, (ended - queued).total_seconds()) for pool, queued, ended in rows if ended)
+
+
+def _gaps(pool_ids: Sequence[UUID], *, now: datetime) -> dict[UUID, list[float]]:
+    """Return the widest rating gap of each match that was confirmed within the hour."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT m.pool_id, max(p.rating) - min(p.rating) FROM matchmaking_match AS m"
+            " JOIN matchmaking_matchplayer AS p ON p.match_id = m.id"
+            " WHERE m.pool_id = ANY(%s) AND m.confirmed_at >= %s GROUP BY m.pool_id, m.id",
+            [list(pool_ids), now - HOUR],
+        )
+        return _gathered(cursor.fetchall())
+
+
+def _failures(pool_ids: Sequence[UUID], *, now: datetime) -> dict[UUID, dict[str, int]]:
+    rows = (
+        Match.objects.filter(pool__in=pool_ids, status=Match.Status.CANCELLED, finished_at__gte=now - HOUR)
+        .order_by()
+        .values_list("pool", "cancel_reason")
+        .annotate(count=Count("id"))
+    )
+    found: dict[UUID, dict[str, int]] = {}
+    for pool, reason, count in rows:
+        found.setdefault(pool, {})[reason] = count
+    return found
+
+
+def _gathered(rows: Any) -> dict[UUID, list[float]]:
+    found: dict[UUID, list[float]] = {}
+    for pool, value in rows:
+        found.setdefault(pool, []).append(float(value))
+    return found
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(sum(values) / len(values), 3) if values else None
+
+
+def _percentile(values: Sequence[float], share: float) -> float | None:
+    """Return the value that so large a share of the values does not pass: the nearest rank."""
+    if not values:
+        return None
+    rank = max(-(-len(values) * share // 1), 1)
+    return round(sorted(values)[int(rank) - 1], 3)
+
+
+def _histogram(values: Sequence[float], edges: Sequence[float]) -> list[Bucket]:
+    limits = [*edges, None]
+    counts = [0] * len(limits)
+    for value in values:
+        counts[next((i for i, edge in enumerate(edges) if value <= edge), len(edges))] += 1
+    return [Bucket(up_to=limit, count=count) for limit, count in zip(limits, counts, strict=True)]

@@ -1,0 +1,145 @@
+"""Pools in the admin: rules are checked, every change is a version, and versions can be taken back."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from matchmaking.models import Pool, PoolVersion, Ticket
+from matchmaking.services import loop
+from tests.factories import match_of, queued
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/matchmaking/pool/"
+
+
+@pytest.fixture
+def staff(admin_client: Client) -> Client:
+    return admin_client
+
+
+def page_of(pool: Pool) -> str:
+    return f"{LIST}{pool.id}/change/"
+
+
+def fields_of(pool: Pool, **changes: Any) -> dict[str, Any]:
+    names = [
+        *("tenant_id", "key", "name", "ordering", "mode", "time_control", "preset", "rule", "radius"),
+        *("growth_per_second", "step_seconds", "cap", "latency_start_ms", "latency_growth_ms_per_second"),
+        *("latency_cap_ms", "avoid_recent_seconds", "avoid_recent_relax_seconds"),
+    ]
+    values = {name: getattr(pool, name) for name in names} | {"is_active": "on", "more_modes": "[]"}
+    inline = {f"versions-{name}_FORMS": 0 for name in ("TOTAL", "INITIAL", "MIN_NUM", "MAX_NUM")}
+    return {k: "" if v is None else v for k, v in (values | inline | changes).items()}
+
+
+def save(staff: Client, pool: Pool, **changes: Any) -> str:
+    """Save the form; return what the page says, nothing where it was saved."""
+    answer = staff.post(page_of(pool), fields_of(pool, **changes))
+    pool.refresh_from_db()
+    return "" if answer.status_code == 302 else answer.content.decode()
+
+
+def numbers(pool: Pool) -> list[tuple[int, float, str]]:
+    return [(v.number, v.rules["radius"], v.changed_by) for v in pool.versions.order_by("number")]
+
+
+def test_a_change_of_the_rules_is_a_version_with_who_and_when(staff: Client, duel: Pool) -> None:
+    assert save(staff, duel, preset="custom", radius=70) == ""
+    assert duel.radius == 70
+    assert numbers(duel) == [(1, 100, ""), (2, 70, "admin")]
+    assert duel.versions.get(number=2).changed_at is not None
+
+
+def test_a_change_of_anything_else_is_none(staff: Client, duel: Pool) -> None:
+    save(staff, duel, preset="custom", radius=70)
+    save(staff, duel, name="Another name")
+    assert duel.name == "Another name"
+    assert len(numbers(duel)) == 2
+
+
+def test_a_new_pool_has_its_first_version(staff: Client, db: None) -> None:
+    answer = staff.post(
+        f"{LIST}add/", fields_of(Pool(tenant_id="demo", key="new", name="New", preset="fast"))
+    )
+    assert answer.status_code == 302, answer.content.decode()[-2000:]
+    pool = Pool.objects.get(key="new")
+    assert (pool.rule, pool.radius, pool.growth_per_second) == ("mean", 12.5, 5)
+    assert numbers(pool) == [(1, 12.5, "admin")]
+
+
+def test_a_version_can_be_taken_back_and_counts_at_once(staff: Client, duel: Pool) -> None:
+    save(staff, duel, preset="custom", radius=5, growth_per_second=0)
+    queued("ann", duel, rating=1500)
+    queued("bob", duel, rating=1550)
+    loop.advance()
+    assert not duel.matches.exists()
+    first = duel.versions.get(number=1)
+    chosen = {"action": "take_back", "_selected_action": [first.id]}
+    staff.post("/admin/matchmaking/poolversion/", chosen)
+    duel.refresh_from_db()
+    assert (duel.preset, duel.radius) == ("classic", 100)
+    assert numbers(duel)[-1] == (3, 100, "admin")
+    assert duel.versions.get(number=3).note == "back to version 1"
+    loop.advance()
+    assert match_of("ann", "bob")
+
+
+def test_two_versions_of_one_pool_are_not_taken_back_together(staff: Client, duel: Pool) -> None:
+    save(staff, duel, preset="custom", radius=70)
+    chosen = {"action": "take_back", "_selected_action": [v.id for v in PoolVersion.objects.all()]}
+    answer = staff.post("/admin/matchmaking/poolversion/", chosen, follow=True)
+    assert "One version of each pool, please." in answer.content.decode()
+    duel.refresh_from_db()
+    assert duel.radius == 70
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"preset": "custom", "cap": 50}, "cap 50.0 is below the radius 100.0"),
+        ({"preset": "custom", "radius": -1}, "greater than or equal to 0"),
+        ({"preset": "custom", "radius": "nan"}, "radius"),
+        ({"latency_cap_ms": 10}, "cap_ms 10.0 is below start_ms 80.0"),
+        ({"avoid_recent_seconds": "inf"}, "Enter a number"),
+        ({"more_modes": '["a", 5]'}, "A list of names"),
+        ({"more_modes": '["1","2","3","4","5","6","7","8"]'}, "A list of names"),
+        ({"more_modes": "{"}, "JSON"),
+    ],
+)
+def test_rules_that_cannot_be_run_are_refused(
+    staff: Client, duel: Pool, changes: dict[str, Any], said: str
+) -> None:
+    assert said in save(staff, duel, **changes)
+    assert numbers(duel) == []
+
+
+def test_a_preset_sets_the_fields_below_it(staff: Client, duel: Pool) -> None:
+    save(staff, duel, preset="balanced", radius=7)
+    assert (duel.rule, duel.radius, duel.cap) == ("mean", 25, 400)
+
+
+def test_the_page_draws_the_window(staff: Client, duel: Pool) -> None:
+    page = staff.get(page_of(duel)).content.decode()
+    assert "<polyline points=" in page
+    assert "0 s: ±100, 10 s: ±125, 30 s: ±175, 60 s: ±250, 120 s: ±400" in page
+    assert "matchmaking/preview.js" in page
+
+
+def test_the_pages_of_new_pools_and_of_versions_open(staff: Client, duel: Pool) -> None:
+    save(staff, duel, preset="fast")
+    assert staff.get(f"{LIST}add/").status_code == 200
+    version = duel.versions.latest("number")
+    for page in ("", f"{version.id}/change/"):
+        assert staff.get(f"/admin/matchmaking/poolversion/{page}").status_code == 200
+
+
+def test_a_tickets_page_says_why_it_is_not_matched(staff: Client, duel: Pool) -> None:
+    ann = queued("ann", duel, rating=1500)
+    queued("bob", duel, rating=2500)
+    page = staff.get(f"/admin/matchmaking/ticket/{ann.id}/change/").content.decode()
+    assert "fits_later: 1 others wait; turned away by window 1" in page
+    assert "bob, 2500 (gap 1000)" in page
+    Ticket.objects.filter(id=ann.id).update(status="CANCELLED")
+    assert "It does not search." in staff.get(f"/admin/matchmaking/ticket/{ann.id}/change/").content.decode()
