@@ -220,7 +220,9 @@ def table(heading: str) -> list[list[str]]:
 def test_the_page_lists_the_fields_of_a_message_with_a_mark_on_those_that_may_be_absent() -> None:
     rows = {row[0]: row[2] for row in table("`/ws/matchmaking/`")}
     assert rows["`match_ready` •"] == "`match_id`, `game_id`, `session_id?`, `join_url?`"
-    assert rows["`join_queue`"] == "`pool_key`, `regions?`, `latencies?`, `party_id?`, `max_gap?`, `metadata?`"
+    assert (
+        rows["`join_queue`"] == "`pool_key`, `regions?`, `latencies?`, `party_id?`, `max_gap?`, `metadata?`"
+    )
     assert rows["`heartbeat`"] == "-"
 
 
