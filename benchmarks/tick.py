@@ -32,8 +32,9 @@ RATINGS = {
     "nobody fits": "g * 100000.0",
 }
 INSERT = """
-    INSERT INTO matchmaking_ticket (id, tenant_id, user_id, display_name, pool_id, status, queued_at, age_from,
-      priority_seconds, rating, regions, latencies, metadata, failures, modes, is_compared, latencies_ms)
+    INSERT INTO matchmaking_ticket (
+      id, tenant_id, user_id, display_name, pool_id, status, queued_at, age_from, priority_seconds,
+      rating, regions, latencies, metadata, failures, modes, is_compared, latencies_ms)
     SELECT gen_random_uuid(), 'bench', 'u' || g, 'u', %s, 'SEARCHING', now() - g * interval '1 ms',
       now() - g * interval '1 ms', 0, {rating}, '[]', '{{}}', '{{}}', 0, 1, true, %s
     FROM generate_series(1, %s) AS g

@@ -60,7 +60,7 @@ class Member:
         assert self._process.returncode == 0, self.said()
 
     async def end(self, number: signal.Signals) -> None:
-        """End this incarnation by a signal, and for good where it does not heed it, as any supervisor does."""
+        """End this incarnation by a signal, and for good where it does not heed it, as supervisors do."""
         ending = self._process
         self.signal(number)
         with suppress(TimeoutError):

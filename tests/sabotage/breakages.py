@@ -40,8 +40,8 @@ BREAKAGES = (
         name="silence is taken for one before all is told",
         invariants="I5",
         file="matchmaking/domain/matches.py",
-        line="        silent = frozenset(p.user_id for p in match.players if _is_known(p, match.deadline)) & missing\n",
-        broken="        silent = missing\n",
+        line="for p in match.players if _is_known(p, match.deadline))",
+        broken="for p in match.players)",
         tests=(ANSWERS,),
     ),
     Breakage(
@@ -59,6 +59,22 @@ BREAKAGES = (
         line="has_stood_still=now - self._tell_at > STALL_SECONDS",
         broken="has_stood_still=False",
         tests=(ANSWERS,),
+    ),
+    Breakage(
+        name="a block is not heeded",
+        invariants="Q5",
+        file="matchmaking/services/conflicts.py",
+        line="        if one is None or other is None or (not is_block and",
+        broken="        if one is None or other is None or (",
+        tests=("tests/integration/test_pool_rules.py",),
+    ),
+    Breakage(
+        name="an older ticket is passed over",
+        invariants="Q6",
+        file="matchmaking/domain/pairing.py",
+        line="        nobody_passed_over(pool)\n",
+        broken="",
+        tests=("tests/unit/test_pairing.py",),
     ),
     Breakage(
         name="late answers count",
