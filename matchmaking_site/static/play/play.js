@@ -11,6 +11,9 @@ import { bannerClient, draw, element, screenOf, tick, writeLine } from "./view.j
 
 const POOLS_EVERY_MS = 10_000;
 const WHY_EVERY_MS = 4_000;
+// In a large pool a look is dear, and who waits there does not wait for long.
+const LARGE_POOL = 200;
+const WHY_IN_LARGE_POOLS = 0.1;
 const TICK_MS = 250;
 
 /**
@@ -156,6 +159,7 @@ async function loadPools() {
 async function askWhy() {
   const { ticket } = app.matchmaking;
   if (ticket?.status !== "SEARCHING" || app.client?.state !== "open") return;
+  if (app.matchmaking.waiting > LARGE_POOL && Math.random() > WHY_IN_LARGE_POOLS) return;
   try {
     app.explanation = await app.identity.call("GET", `/v1/matchmaking/queue/${ticket.queue_entry_id}/explain`);
   } catch {
