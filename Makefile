@@ -4,6 +4,7 @@
 # make bench  measurements, written into docs/performance.md and docs/reliability.md
 # make chaos     many faults at once against the real processes; SECONDS, SEED, CLIENTS and GAME_HOST may be given
 # make sabotage  takes out one mechanism after the other, and shows which test notices; about four minutes
+# make simulate  made-up arrivals under the presets, or with ARGS under other rules
 # make soak      chaos for ten minutes with each of three seeds; half an hour and more
 
 VENV ?= .venv
@@ -13,7 +14,7 @@ PYTHONS = python3.13 python3.12 python3.11 python3
 CHROMIUM = $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 CHECKS = check-format check-lint check-types check-imports check-migrations check-protocol check-deploy
 
-.PHONY: run test check bench chaos sabotage soak venv venv-dev lock clean
+.PHONY: run test check bench chaos sabotage simulate soak venv venv-dev lock clean
 .PHONY: $(CHECKS)
 
 run: venv
@@ -133,6 +134,10 @@ soak: venv-dev
 	$(CHAOS) --seed 2 --seconds 600 --game-host http || status=1; \
 	$(CHAOS) --seed 3 --seconds 600 --game-host http || status=1; \
 	exit $$status
+
+# Made-up arrivals under the presets, or with ARGS under other rules; docs/tuning.md.
+simulate: venv-dev
+	$(PYTHON) -m tests.services manage.py simulate --synthetic $(ARGS)
 
 sabotage: venv-dev
 	$(PYTHON) -m tests.sabotage $(ONLY)

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 from django.db import connection
 from django.db.models import Count, Min, Q
 
+from matchmaking import selectors
 from matchmaking.models import Match, Pool, Ticket
 
 HOUR = timedelta(hours=1)
@@ -62,18 +63,14 @@ class PoolSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 def pool_statistics(tenant_id: str, *, now: datetime) -> list[PoolStatistics]:
     """Return the statistics of a tenant's active pools, in the order that staff gave them."""
-    live = Count("tickets", filter=Q(tickets__status__in=Ticket.LIVE))
-    pools = list(
-        Pool.objects.filter(tenant_id=tenant_id, is_active=True)
-        .annotate(waiting=live)
-        .order_by("ordering", "key")
-    )
+    pools = list(Pool.objects.filter(tenant_id=tenant_id, is_active=True).order_by("ordering", "key"))
+    waiting = selectors.live_tickets([pool.id for pool in pools])
     waits = _waits([pool.id for pool in pools], now=now)
     gaps = _gaps([pool.id for pool in pools], now=now)
     return [
         PoolStatistics(
             pool_key=pool.key,
-            waiting=pool.waiting,
+            waiting=waiting.get(pool.id, 0),
             average_wait_seconds=_mean(waits.get(pool.id, [])),
             p95_wait_seconds=_percentile(waits.get(pool.id, []), 0.95),
             matches_last_hour=len(gaps.get(pool.id, [])),
@@ -86,25 +83,18 @@ def pool_statistics(tenant_id: str, *, now: datetime) -> list[PoolStatistics]:
 
 def pool_summaries(*, now: datetime) -> list[PoolSummary]:
     """Return the summary of every pool of every tenant."""
-    searching = Q(tickets__status=Ticket.Status.SEARCHING)
-    pools: list[Any] = list(
-        Pool.objects.annotate(
-            waiting=Count("tickets", filter=searching),
-            reserved=Count("tickets", filter=Q(tickets__status=Ticket.Status.RESERVED)),
-            unreachable=Count("tickets", filter=searching & Q(tickets__unreachable_since__isnull=False)),
-            oldest=Min("tickets__queued_at", filter=Q(tickets__status__in=Ticket.LIVE)),
-        ).order_by("tenant_id", "ordering", "key")
-    )
+    pools = list(Pool.objects.order_by("tenant_id", "ordering", "key"))
     ids = [pool.id for pool in pools]
+    seen = _queues(ids)
     waits, gaps, failures = _waits(ids, now=now), _gaps(ids, now=now), _failures(ids, now=now)
     return [
         PoolSummary(
             tenant_id=pool.tenant_id,
             pool_key=pool.key,
-            waiting=pool.waiting,
-            reserved=pool.reserved,
-            unreachable=pool.unreachable,
-            oldest_wait_seconds=round((now - pool.oldest).total_seconds(), 1) if pool.oldest else None,
+            waiting=seen[pool.id].waiting if pool.id in seen else 0,
+            reserved=seen[pool.id].reserved if pool.id in seen else 0,
+            unreachable=seen[pool.id].unreachable if pool.id in seen else 0,
+            oldest_wait_seconds=seen[pool.id].oldest_wait(now) if pool.id in seen else None,
             average_wait_seconds=_mean(waits.get(pool.id, [])),
             p95_wait_seconds=_percentile(waits.get(pool.id, []), 0.95),
             matches_per_minute=round(len(gaps.get(pool.id, [])) / 60, 3),
@@ -113,6 +103,33 @@ def pool_summaries(*, now: datetime) -> list[PoolSummary]:
         )
         for pool in pools
     ]
+
+
+class _Queue(NamedTuple):
+    waiting: int
+    reserved: int
+    unreachable: int
+    oldest: datetime
+
+    def oldest_wait(self, now: datetime) -> float:
+        return round((now - self.oldest).total_seconds(), 1)
+
+
+def _queues(pool_ids: Sequence[UUID]) -> dict[UUID, _Queue]:
+    """Return who waits in each pool, by the index of live tickets: the pools' past costs nothing."""
+    searching = Q(status=Ticket.Status.SEARCHING)
+    rows = (
+        Ticket.objects.filter(pool__in=pool_ids, status__in=Ticket.LIVE)
+        .order_by()
+        .values_list("pool")
+        .annotate(
+            Count("id", filter=searching),
+            Count("id", filter=~searching),
+            Count("id", filter=searching & Q(unreachable_since__isnull=False)),
+            Min("queued_at"),
+        )
+    )
+    return {pool: _Queue(*counts) for pool, *counts in rows}
 
 
 def forecast(pool_id: UUID, *, now: datetime) -> Forecast:

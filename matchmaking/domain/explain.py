@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from matchmaking.domain.pool_rules import PoolRules, open_regions
-from matchmaking.domain.rules import limit_of
+from matchmaking.domain.rules import COLUMN_LIMITS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,8 +56,7 @@ def turned_away(own: int, tickets: Candidates, rules: PoolRules) -> dict[str, ND
     """Return for each of `RULES` whom it keeps from ticket ``own`` now: bool[n]."""
     gap = np.abs(tickets.rating - tickets.rating[own])
     windows = rules.window.windows(tickets.waited)
-    limit = limit_of(rules.window.rule)
-    limits = np.array([limit(windows[own], window) for window in windows.tolist()])
+    limits = COLUMN_LIMITS[rules.window.rule](windows, windows[own])
     regions = open_regions(tickets.latencies_ms, rules.latency.limits_ms(tickets.waited))
     has_waited = tickets.waited >= rules.avoidance.relax_seconds
     return {
@@ -86,7 +85,9 @@ def nearest(own: int, tickets: Candidates, rules: PoolRules, *, horizon_seconds:
     A tie goes to the older. Who is absent does not count: nobody knows whether it comes back.
     """
     away = turned_away(own, tickets, rules)
-    never = np.logical_or.reduce([away[rule] for rule in FOR_EVER])
+    # No region that both may ever play in is for ever, too.
+    apart = turned_away(own, tickets.later(horizon_seconds), rules)["region"]
+    never = np.logical_or.reduce([apart, *(away[rule] for rule in FOR_EVER)])
     never[own] = True
     possible = np.flatnonzero(~never & ~away["absent"])
     if not possible.size:

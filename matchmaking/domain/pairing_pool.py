@@ -6,20 +6,16 @@ See `pairing` for the rule and for what `nobody` is.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from matchmaking.domain.rules import Rule, limit_of
+from matchmaking.domain.rules import COLUMN_LIMITS, Rule, limit_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from matchmaking.domain.pairing_conflicts import Conflicts
-
-_COLUMN_LIMITS: Final[Mapping[Rule, np.ufunc]] = {"mean": np.add, "both": np.minimum, "either": np.maximum}
 
 
 class Pool:
@@ -45,7 +41,7 @@ class Pool:
         # A gap beyond a ticket's own limit is refused anyway, so a radius beyond that limit changes nothing,
         # and searches stay short.
         self.radius = np.minimum(radius, max_gap)
-        self.limit, self.column_limit = limit_of(rule), _COLUMN_LIMITS[rule]
+        self.limit, self.column_limit = limit_of(rule), COLUMN_LIMITS[rule]
         self.has_max_gaps = bool(np.isfinite(max_gap).any())
         self.by_rating = np.argsort(rating, kind="stable")
         self.mates = np.full(self.nobody, self.nobody, dtype=np.int64)

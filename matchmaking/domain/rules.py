@@ -36,6 +36,11 @@ LIMITS: Final[Mapping[Rule, Callable[[float, float], float]]] = MappingProxyType
     {"mean": operator.add, "both": min, "either": max}
 )
 
+COLUMN_LIMITS: Final[Mapping[Rule, np.ufunc]] = MappingProxyType(
+    {"mean": np.add, "both": np.minimum, "either": np.maximum}
+)
+"""The same for whole columns."""
+
 SHORTEST_STEP_SECONDS: Final = 0.001
 
 # waited / step is off by at most three roundings: of the wait, of the step and of the quotient. Without this

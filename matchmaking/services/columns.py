@@ -40,6 +40,7 @@ class Columns:
     max_gap        float64[n], infinite where the player sets none
     modes          int64[n], a bit for each of the pool's modes
     latencies_ms   int16[n, 64], see `open_regions`; None where nobody names a region
+    is_reachable   bool[n], may be reserved now
     """
 
     ids: NDArray[np.void]
@@ -48,6 +49,7 @@ class Columns:
     max_gap: NDArray[np.float64]
     modes: NDArray[np.int64]
     latencies_ms: NDArray[np.int16] | None
+    is_reachable: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.rating)
@@ -77,16 +79,16 @@ def read(pool: Pool, *, now: datetime, reachable_only: bool = True) -> Columns:
     """
     has_regions = pool.regions.exists()
     fields: list[Any] = [("id", "V16"), ("rating", ">f8"), ("queued_at", ">i8"), ("max_gap", ">f8")]
-    fields += [("modes", ">i8")]
+    fields += [("modes", ">i8"), ("is_reachable", "u1")]
     if has_regions:
         fields += [("latencies_ms", "<i2", (REGION_SLOTS,))]
     latencies = f", coalesce(t.latencies_ms, '{_EVERY_REGION}'::bytea)" if has_regions else ""
-    where = f" AND {_REACHABLE}" if reachable_only else ""
+    where, reachable = (f" AND {_REACHABLE}", "true") if reachable_only else ("", _REACHABLE)
     if not has_regions:  # the first to name one comes just now: it is read at the next look
         where += " AND t.latencies_ms IS NULL"
     rows = copied(
         "SELECT t.id, t.rating, t.queued_at, coalesce(t.max_gap, 'Infinity'), t.modes::int8"  # noqa: S608 - no values
-        f"{latencies} FROM matchmaking_ticket AS t"
+        f", {reachable}{latencies} FROM matchmaking_ticket AS t"
         f" WHERE t.pool_id = %(pool)s AND t.status = 'SEARCHING'{where} ORDER BY t.age_from, t.id",
         {"pool": pool.id, "now": now},
         fields,
@@ -99,6 +101,7 @@ def read(pool: Pool, *, now: datetime, reachable_only: bool = True) -> Columns:
         max_gap=rows["max_gap"].astype(np.float64),
         modes=rows["modes"].astype(np.int64),
         latencies_ms=rows["latencies_ms"].astype(np.int16) if has_regions else None,
+        is_reachable=rows["is_reachable"].astype(bool),
     )
 
 

@@ -7,7 +7,7 @@ Who changes its blocks waits for the tenant's joins that are under way, and join
 looks at the pool where it waits. So no join and no look overlooks a block that is just being written.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -62,12 +62,6 @@ def hold_blocks(tenant_id: str) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, hashtext(%s))", [_TENANTS, tenant_id])
 
 
-def change_blocks(tenant_id: str) -> None:
-    """Let nobody of the tenant join until the end of the transaction: blocks are about to change."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_TENANTS, tenant_id])
-
-
 def may_have_any(pool: Pool, user_id: str, *, now: datetime) -> bool:
     """Return whether somebody who comes could be in conflict with anybody at all; see `hold_blocks`."""
     since = now - timedelta(seconds=pool.avoid_recent_seconds)
@@ -88,7 +82,9 @@ def may_have_any(pool: Pool, user_id: str, *, now: datetime) -> bool:
 def compare_new(pool: Pool, *, now: datetime) -> None:
     """Write down whom those who have come since the last look may not meet; the pool's lock is held."""
     waiting = Ticket.objects.filter(pool=pool, status__in=Ticket.LIVE, is_compared=False)
-    new = list(waiting.values_list("id", flat=True))
+    # Who is held by somebody is compared at the next look: nobody waits for rows with the pool's lock held.
+    free = waiting.select_for_update(no_key=True, skip_locked=True).order_by("id")
+    new = list(free.values_list("id", flat=True))
     if not new:
         return
     since = now - timedelta(seconds=pool.avoid_recent_seconds)
@@ -99,12 +95,22 @@ def compare_new(pool: Pool, *, now: datetime) -> None:
     Ticket.objects.filter(id__in=new).update(is_compared=True)
 
 
+def change_blocks(tenant_id: str, user_id: str) -> None:
+    """Let no look at the user's pool and no join of the tenant overlook blocks that are about to change.
+
+    It holds until the end of the transaction. The pool first: joins are not to wait for a long look.
+    """
+    mine = Ticket.objects.filter(tenant_id=tenant_id, user_id=user_id, status__in=Ticket.LIVE)
+    with connection.cursor() as cursor:
+        for pool_id in mine.values_list("pool_id", flat=True):
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_POOLS, _key_of(pool_id)])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_TENANTS, tenant_id])
+
+
 def compare_again(tenant_id: str, user_id: str) -> None:
     """Let a waiting player be compared anew: it has changed whom it would not meet; see `change_blocks`."""
     mine = Ticket.objects.filter(tenant_id=tenant_id, user_id=user_id, status__in=Ticket.LIVE)
-    for ticket_id, pool_id in mine.values_list("id", "pool_id"):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_POOLS, _key_of(pool_id)])
+    for ticket_id in mine.values_list("id", flat=True):
         Conflict.objects.filter(Q(one=ticket_id) | Q(other=ticket_id), is_block=True).delete()
     mine.update(is_compared=False)
 
@@ -134,6 +140,12 @@ def _pairs(rows: np.ndarray) -> Iterable[tuple[bytes, bytes, bool]]:
     one, other = rows["one"].tobytes(), rows["other"].tobytes()
     for i, is_block in enumerate(rows["is_block"].tolist()):
         yield one[16 * i : 16 * i + 16], other[16 * i : 16 * i + 16], bool(is_block)
+
+
+def blocked_among(ticket_ids: Collection[UUID]) -> set[frozenset[UUID]]:
+    """Return which two of these tickets may never meet."""
+    found = Conflict.objects.filter(one__in=ticket_ids, other__in=ticket_ids, is_block=True)
+    return {frozenset(pair) for pair in found.values_list("one", "other")}
 
 
 def forget_ended() -> None:

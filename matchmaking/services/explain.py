@@ -1,23 +1,29 @@
 """Why a ticket is not matched yet: in short for its player, candidate by candidate for staff."""
 
+import time
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 import numpy as np
 from django.conf import settings
+from redis.exceptions import RedisError
 
 from matchmaking.domain import explain as rules
 from matchmaking.domain.explain import RULES, Candidates, Nearest
 from matchmaking.domain.pool_rules import REGION_SLOTS
-from matchmaking.models import Ticket
+from matchmaking.models import Pool, Ticket
 from matchmaking.services import columns, conflicts
 from matchmaking.services.columns import Columns
-from realtime.transport.database import one_look
+from realtime.transport import presence
+from realtime.transport.auth import player_address
 
 MOST_CANDIDATES = 200
+LARGE = 500
+KEPT_SECONDS = 3
+"""How old what is said of a large pool may be."""
 
 
 class NearestMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,8 +37,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """How many wait beside the ticket, how many each rule turns away, and the nearest who can ever fit.
 
     ``reason``: ``fits_now`` (in the next look), ``fits_later``, ``never_fits``, ``nobody_waits``,
-    ``nobody_fits`` (each is turned away for ever, or absent), ``unreachable`` (you), ``sitting_out`` (you),
-    ``being_matched``, ``ended``.
+    ``nobody_fits`` (each is turned away for ever, or absent), ``no_connection`` (you have none),
+    ``unreachable`` (you did not answer), ``sitting_out`` (you), ``being_matched``, ``ended``.
     """
 
     queue_entry_id: str
@@ -84,17 +90,38 @@ def explain_in_full(ticket: Ticket, *, now: datetime) -> FullExplanation:
 Explained = tuple[Explanation, Columns | None, Mapping[str, Any]]
 
 
+class _Look(NamedTuple):
+    """Who waits in a pool, and where each is, by the bytes of its ticket's id."""
+
+    waiting: Columns
+    places: Mapping[bytes, int]
+    seen_at: float
+
+
+_looks: dict[UUID, _Look] = {}
+
+
+def _look(pool: Pool, *, now: datetime, must_hold: bytes) -> _Look:
+    """Return who waits; in a large pool as it was a moment ago, since everybody who waits there may ask."""
+    look = _looks.get(pool.id)
+    if look and must_hold in look.places and time.monotonic() - look.seen_at < KEPT_SECONDS:
+        return look
+    waiting = columns.read(pool, now=now, reachable_only=False)
+    look = _Look(waiting, waiting.index_of(), time.monotonic())
+    if len(waiting) >= LARGE:
+        _looks[pool.id] = look
+    return look
+
+
 def _explained(ticket: Ticket, *, now: datetime) -> Explained:
     if ticket.status != Ticket.Status.SEARCHING:
         reason = "being_matched" if ticket.status == Ticket.Status.RESERVED else "ended"
         return _message(ticket, 0, {}, None, reason), None, {}
-    with one_look():
-        waiting = columns.read(ticket.pool, now=now, reachable_only=False)
-        there = set(columns.read(ticket.pool, now=now).index_of())
-    own = waiting.index_of().get(ticket.id.bytes)
+    look = _look(ticket.pool, now=now, must_hold=ticket.id.bytes)
+    waiting, own = look.waiting, look.places.get(ticket.id.bytes)
     if own is None:  # it has been reserved between the two looks
         return _message(ticket, 0, {}, None, "being_matched"), None, {}
-    tickets = _seen_by(ticket, waiting, there)
+    tickets = _seen_by(ticket, look)
     away = rules.turned_away(own, tickets, ticket.pool.rules)
     others = np.arange(len(waiting)) != own
     counts = {rule: int((away[rule] & others).sum()) for rule in RULES}
@@ -103,25 +130,36 @@ def _explained(ticket: Ticket, *, now: datetime) -> Explained:
     return _message(ticket, len(waiting) - 1, counts, found, reason), waiting, away
 
 
-def _seen_by(ticket: Ticket, waiting: Columns, there: set[bytes]) -> Candidates:
-    ids = list(waiting.index_of())
-    foes = {other.bytes: is_block for other, is_block in conflicts.of_ticket(ticket.id).items()}
-    anywhere = np.zeros((len(ids), REGION_SLOTS), dtype=np.int16)
+def _seen_by(ticket: Ticket, look: _Look) -> Candidates:
+    waiting = look.waiting
+    is_blocked, is_recent = (np.zeros(len(waiting), dtype=bool) for _ in range(2))
+    for other, is_block in conflicts.of_ticket(ticket.id).items():
+        if (at := look.places.get(other.bytes)) is not None:
+            (is_blocked if is_block else is_recent)[at] = True
+    anywhere = np.zeros((len(waiting), REGION_SLOTS), dtype=np.int16)
     return Candidates(
         rating=waiting.rating,
         waited=waiting.waited,
         max_gap=waiting.max_gap,
-        modes=waiting.modes,
+        # The core does not ask for modes where there is one.
+        modes=waiting.modes if len(ticket.pool.modes) > 1 else np.ones_like(waiting.modes),
         latencies_ms=anywhere if waiting.latencies_ms is None else waiting.latencies_ms,
-        is_blocked=np.array([foes.get(each) is True for each in ids]),
-        is_recent=np.array([foes.get(each) is False for each in ids]),
-        is_absent=np.array([each not in there for each in ids]),
+        is_blocked=is_blocked,
+        is_recent=is_recent,
+        is_absent=~waiting.is_reachable,
     )
+
+
+def _is_connected(ticket: Ticket) -> bool:
+    try:
+        return presence.is_connected(player_address(ticket.tenant_id, ticket.user_id))
+    except RedisError:
+        return True  # nobody can say
 
 
 def _reason(ticket: Ticket, candidates: int, found: Nearest | None, *, now: datetime) -> str:
     if ticket.unreachable_since is not None:
-        return "unreachable"
+        return "unreachable" if _is_connected(ticket) else "no_connection"
     if ticket.not_before is not None and ticket.not_before > now:
         return "sitting_out"
     if not candidates:

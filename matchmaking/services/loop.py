@@ -26,7 +26,7 @@ from matchmaking.services import endings, matches, pairs, tickets
 from matchmaking.services.alone import OneAtATime
 from matchmaking.services.matches import wake_for_answers
 from matchmaking.services.rollback import IN_FLIGHT, Failure, roll_back_all
-from matchmaking.wakeup import wake
+from matchmaking.wakeup import wake, wake_in
 from realtime.transport import answers, events, faults, presence
 from realtime.transport.auth import player_address
 from realtime.transport.database import database_now
@@ -207,7 +207,11 @@ def _view(seats: Sequence[_Seat], heard: _Heard) -> MatchView:
 
 def _due(pool_id: UUID | None) -> list[tuple[UUID, Decided]]:
     """Return what there is to do, the most urgent first."""
-    decisions = [each for each in _decide_all(pool_id) if each[1][0].step is not Step.WAIT]
+    every = _decide_all(pool_id)
+    now = database_now()
+    if any(decision.step is Step.WAIT and view.deadline <= now for _, (decision, view) in every):
+        wake_in(answers.TELL_SECONDS)  # a web process has not told everything yet
+    decisions = [each for each in every if each[1][0].step is not Step.WAIT]
     return sorted(decisions, key=lambda each: _URGENCY.index(each[1][0].step))
 
 

@@ -20,7 +20,7 @@ from matchmaking.domain.quality import evenness
 from matchmaking.hosts import Game, GameRequest, Seat, game_host
 from matchmaking.models import Match, MatchPlayer, Pool, Ticket
 from matchmaking.selectors import color_balances
-from matchmaking.services import tickets
+from matchmaking.services import conflicts, tickets
 from matchmaking.services.rollback import Failure, lock_in_flight, log_match, roll_back_all
 from matchmaking.services.wishes import shared_mode
 from matchmaking.wakeup import wake_in
@@ -57,7 +57,10 @@ def reserve(
     """
     with transaction.atomic():
         free = tickets.reserve([ticket_id for pair in pairs for ticket_id in pair])
-        chosen = [(free[a], free[b]) for a, b in pairs if a in free and b in free]
+        # Found under the pool's lock, which is free again: one of the two may have blocked the other since.
+        blocked = conflicts.blocked_among(free)
+        both = [pair for pair in pairs if free.keys() >= {*pair} and frozenset(pair) not in blocked]
+        chosen = [(free[a], free[b]) for a, b in both]
         matches = [_new_match(pool, pair, now=now) for pair in chosen]
         Match.objects.bulk_create(matches)
         balances = color_balances(pool.tenant_id, [t.user_id for pair in chosen for t in pair])

@@ -35,7 +35,7 @@ def put(caller: Caller, wanted: PreferencesMessage) -> PreferencesMessage:
     blocked = [user for user in _once_each(wanted.blocked_users) if user != caller.user_id]
     present = set(Block.objects.filter(**own).values_list("blocked_id", flat=True))
     if present != set(blocked):
-        conflicts.change_blocks(caller.tenant_id)
+        conflicts.change_blocks(caller.tenant_id, caller.user_id)
         Block.objects.filter(**own).exclude(blocked_id__in=blocked).delete()
         Block.objects.bulk_create([Block(**own, blocked_id=user) for user in blocked if user not in present])
         conflicts.compare_again(caller.tenant_id, caller.user_id)

@@ -88,7 +88,6 @@ def _new_ticket(
         rating=rating,
         regions=regions,
         latencies=request.latencies,
-        latencies_ms=wishes.region_row(pool, regions, request.latencies),
         modes=wishes.mode_bits(pool, liked.modes if liked else []),
         max_gap=request.max_gap,
         estimated_wait=selectors.usual_wait_seconds(pool.id, rating, now=now),
@@ -100,6 +99,8 @@ def _new_ticket(
 @transaction.atomic
 def _insert(ticket: Ticket, *, origin: Origin, now: datetime) -> TicketMessage:
     conflicts.hold_blocks(ticket.tenant_id)
+    # Here, so that what is refused leaves no region behind.
+    ticket.latencies_ms = wishes.region_row(ticket.pool, ticket.regions, ticket.latencies)
     ticket.is_compared = not conflicts.may_have_any(ticket.pool, ticket.user_id, now=now)
     ticket.save(force_insert=True)
     # Looked at only now: had the caller's former ticket been matched just before, its match is visible.
@@ -145,7 +146,7 @@ def end_searching(
     """End those tickets that are searching, in one transaction; return them. A reserved one stays."""
     with transaction.atomic():
         ended = list(
-            Ticket.objects.select_for_update(of=("self",))
+            Ticket.objects.select_for_update(of=("self",), no_key=True)
             .filter(id__in=list(ticket_ids), status=Ticket.Status.SEARCHING)
             .order_by("id")
         )
@@ -206,7 +207,7 @@ def reserve(ticket_ids: Collection[UUID]) -> dict[UUID, Ticket]:
     """
     return {
         ticket.id: ticket
-        for ticket in Ticket.objects.select_for_update(of=("self",))
+        for ticket in Ticket.objects.select_for_update(of=("self",), no_key=True)
         .filter(id__in=ticket_ids, status=Ticket.Status.SEARCHING, unreachable_since=None)
         .filter(is_compared=True)
         .order_by("id")
@@ -227,7 +228,7 @@ def set_reserved(match_of: dict[UUID, UUID]) -> None:
 def held_by(match_ids: Iterable[UUID]) -> dict[UUID, list[Ticket]]:
     """Lock and return the tickets that are reserved for each match."""
     held: dict[UUID, list[Ticket]] = {}
-    locked = Ticket.objects.select_for_update(of=("self",)).select_related("pool").order_by("id")
+    locked = Ticket.objects.select_for_update(of=("self",), no_key=True).select_related("pool").order_by("id")
     for ticket in locked.filter(match_id__in=match_ids, status=Ticket.Status.RESERVED):
         held.setdefault(ticket.match_id, []).append(ticket)  # type: ignore[arg-type]  # filtered by it
     return held

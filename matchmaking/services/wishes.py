@@ -1,6 +1,7 @@
 """What a player wants of a pool when it joins, as its ticket's row keeps it for the pairing core."""
 
 from collections.abc import Mapping, Sequence
+from zlib import crc32
 
 import numpy as np
 from django.db import transaction
@@ -20,25 +21,30 @@ def region_row(pool: Pool, regions: Sequence[str], latencies: Mapping[str, float
     if not names:
         return None
     row = np.full(REGION_SLOTS, NOT_PLAYABLE, dtype="<i2")
-    for name in names:
-        slot = _slot(pool, name) % REGION_SLOTS
+    for name, slot in _slots(pool, names).items():
         latency = min(round(latencies.get(name, 0)), MOST_MS)
         # Regions beyond the last slot share one: decided too kindly, never too harshly.
         row[slot] = latency if row[slot] == NOT_PLAYABLE else min(row[slot], latency)
     return row.tobytes()
 
 
-def _slot(pool: Pool, name: str) -> int:
-    known = pool.regions.filter(name=name).first()
-    return known.slot if known is not None else _new_slot(pool, name)
+def _slots(pool: Pool, names: Sequence[str]) -> dict[str, int]:
+    known = dict(pool.regions.filter(name__in=names).values_list("name", "slot"))
+    return {name: known[name] if name in known else _new_slot(pool, name) for name in names}
 
 
 @transaction.atomic
 def _new_slot(pool: Pool, name: str) -> int:
+    """Return a slot for a name that is new: one of its own, while there are any.
+
+    Names are the players'. Once the slots are used up, no more rows are made of them.
+    """
     # One at a time: two that come at once would get the same slot while others are free.
     Pool.objects.select_for_update(no_key=True).get(id=pool.id)
-    slot = pool.regions.count() % REGION_SLOTS
-    return pool.regions.get_or_create(name=name, defaults={"slot": slot})[0].slot
+    used = pool.regions.count()
+    if used >= REGION_SLOTS:
+        return crc32(name.encode()) % REGION_SLOTS
+    return pool.regions.get_or_create(name=name, defaults={"slot": used})[0].slot
 
 
 def mode_bits(pool: Pool, wanted: Sequence[str]) -> int:

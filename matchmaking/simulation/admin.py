@@ -5,8 +5,9 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -158,7 +159,8 @@ class SimulationAdmin(MayTry, ReadOnlyAdmin):
         "finished_at",
     )
     readonly_fields = fields
-    actions_detail = ("open_report", "run_again")
+    actions_detail = ("open_report",)
+    actions = ("run_again",)
 
     @display(description="Status", ordering="status", label=_STATUS_COLORS)
     def show_status(self, simulation: Simulation) -> str:
@@ -190,14 +192,17 @@ class SimulationAdmin(MayTry, ReadOnlyAdmin):
         """Return the report as a page of its own, which nothing can be loaded into and no script runs in."""
         return _report(request, object_id)
 
-    @action(description="Run again", url_path="run-again", permissions=["try"])
-    def run_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Send a simulation that is not done to a worker once more: its worker may have died."""
-        row = get_object_or_404(Simulation, id=object_id)
-        is_sent = row.status != Simulation.Status.DONE and runs.send(row.id)
-        told = "Sent; a run that is still at it goes on." if is_sent else _NOT_SENT
-        self.message_user(request, "It is done." if row.status == Simulation.Status.DONE else told)
-        return redirect(_page_of(row.id))
+    @action(description="Run again", permissions=["try"])
+    def run_again(self, request: HttpRequest, chosen: QuerySet[Simulation]) -> None:
+        """Send simulations that are not done to a worker once more: theirs may have died."""
+        for row in chosen.exclude(status=Simulation.Status.DONE):
+            is_sent = runs.send(row.id)
+            self.message_user(request, "Sent; a run that is still at it goes on." if is_sent else _NOT_SENT)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Simulation]:
+        """Leave the reports where they are: a list of them would be many megabytes."""
+        rows: QuerySet[Simulation] = super().get_queryset(request)
+        return rows.defer("report", "table")
 
 
 @xframe_options_sameorigin

@@ -25,6 +25,8 @@ TASK = "matchmaking.simulation.tasks.run"
 MAX_DAYS = 90
 LEASE_SECONDS = 300
 """A run that has told no progress for so long is taken for dead, and may be taken up again."""
+LEASE = "simulation"
+AGAIN_SECONDS = 15
 PRESENT, TRIED = "present", "tried"
 
 _Status = Simulation.Status
@@ -53,20 +55,26 @@ def send(simulation_id: UUID) -> bool:
 
 
 def run(simulation_id: UUID) -> bool:
-    """Run a simulation that is not done; return False where another worker is at it, or there is none to run.
+    """Run a simulation that is not done; return False while another runs, or where there is none to run.
 
-    Whatever fails is told in the row, but for an outage: it leaves the row for another run.
+    One at a time, of all: each takes a thread that the matching loop may need, and more than its share of the
+    interpreter. Whatever fails is told in the row, but for an outage: it leaves the row for another run.
     """
-    lease = f"simulation:{simulation_id}"
-    if not store.take_turn(lease, seconds=LEASE_SECONDS):
+    if not store.take_turn(LEASE, seconds=LEASE_SECONDS):
         return False
     try:
-        return _run_leased(simulation_id, lease)
+        return _run_leased(simulation_id)
     finally:
-        store.end_turn(lease)
+        store.end_turn(LEASE)
 
 
-def _run_leased(simulation_id: UUID, lease: str) -> bool:
+def send_again(simulation_id: UUID) -> None:
+    """Let a simulation that still waits be tried again in a while."""
+    if Simulation.objects.filter(id=simulation_id, status=_Status.WAITING).exists():
+        current_app.send_task(TASK, [str(simulation_id)], countdown=AGAIN_SECONDS)
+
+
+def _run_leased(simulation_id: UUID) -> bool:
     of_row = Simulation.objects.filter(id=simulation_id)
     if not of_row.filter(status__in=_UNFINISHED).update(
         status=_Status.RUNNING, progress=0, error="", finished_at=None
@@ -74,7 +82,7 @@ def _run_leased(simulation_id: UUID, lease: str) -> bool:
         return False
 
     def note(share: float) -> None:
-        store.put_off_turn(lease, seconds=LEASE_SECONDS)
+        store.put_off_turn(LEASE, seconds=LEASE_SECONDS)
         of_row.filter(status=_Status.RUNNING).update(progress=share)
 
     try:

@@ -16,6 +16,7 @@ log = structlog.get_logger(__name__)
 
 @shared_task(name=runs.TASK)
 def run(simulation_id: str) -> None:
-    """Run a simulation; one that another worker runs, or that is done, is left as it is."""
+    """Run a simulation, or let it wait while another runs; one that is done is left as it is."""
     if not runs.run(UUID(simulation_id)):
         log.info("simulation_not_run", simulation=simulation_id)
+        runs.send_again(UUID(simulation_id))

@@ -18,6 +18,7 @@ from tests.factories import (
     Answer,
     Rest,
     confirmed_match,
+    connect,
     hear_from,
     notified_match,
     pool,
@@ -417,9 +418,21 @@ def with_one_who_is_absent(duel: Pool) -> Ticket:
     return queued("ann", duel)
 
 
-def while_unreachable(duel: Pool) -> Ticket:
+def with_one_beyond_the_cap(duel: Pool) -> Ticket:
+    Pool.objects.filter(id=duel.id).update(preset="custom", cap=200)
+    queued("bob", duel, rating=2400)
+    return queued("ann", duel)
+
+
+def without_a_connection(duel: Pool) -> Ticket:
     queued("bob", duel)
     return queued("ann", duel, is_here=False)
+
+
+def while_unreachable(duel: Pool) -> Ticket:
+    ann = without_a_connection(duel)
+    connect("ann")
+    return ann
 
 
 def while_sitting_out(duel: Pool) -> Ticket:
@@ -456,9 +469,11 @@ NOW = {"gap": 0, "fits_in_seconds": 0}
         (alone, "nobody_waits", 0, None),
         (with_one_who_fits, "fits_now", 1, NOW),
         (with_one_who_fits_later, "fits_later", 1, {"gap": 101, "fits_in_seconds": pytest.approx(10, abs=1)}),
-        (with_one_in_another_region, "never_fits", 1, {"gap": 0, "fits_in_seconds": None}),
+        (with_one_beyond_the_cap, "never_fits", 1, {"gap": 900, "fits_in_seconds": None}),
+        (with_one_in_another_region, "nobody_fits", 1, None),
         (with_one_who_is_blocked, "nobody_fits", 1, None),
         (with_one_who_is_absent, "nobody_fits", 1, None),
+        (without_a_connection, "no_connection", 1, NOW),
         (while_unreachable, "unreachable", 1, NOW),
         (while_sitting_out, "sitting_out", 1, NOW),
         (while_reserved, "being_matched", 0, None),
@@ -619,9 +634,7 @@ def test_staff_see_an_explanation_candidate_by_candidate_the_nearest_first(duel:
     body = answer.body
     waits = [candidate.pop("waited_seconds") for candidate in body["candidates"]]
     assert waits == [pytest.approx(wait, abs=2) for wait in (0, 0, 7)]
-    assert body.pop("explanation") == why(ann) | {
-        "nearest": pytest.approx({"gap": 130, "fits_in_seconds": None})
-    }
+    assert body.pop("explanation") == why(ann)
     assert body == {
         "user_id": "ann",
         "rating": 1500,

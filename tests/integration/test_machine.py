@@ -318,7 +318,7 @@ class Machine(RuleBasedStateMachine):
             self.maybe_whole = now
         if was_away:
             self.whole = now
-        if past(self.died, 300, now) is not True and not self.is_death_known:
+        if not self.is_death_known:  # found only now, it is nobody's fault
             self.maybe_whole, self.is_death_known = now, past(self.died, 5, now) is True
         self.swept = now
         self.do(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -148,14 +149,20 @@ def test_more_regions_than_slots_share_them_and_equal_names_always_meet(duel: Po
     names = [f"region-{n}" for n in range(96)]
     for n in range(3):
         queued(f"all-{n}", duel, rating=5000 * (n + 1), regions=names[32 * n : 32 * n + 32])
-    assert sorted(Region.objects.values_list("slot", flat=True)) == sorted(n % 64 for n in range(96))
+    assert sorted(Region.objects.values_list("slot", flat=True)) == list(range(64))
     queued("ann", duel, regions=["region-70"])
     queued("bob", duel, regions=["region-71"])
     assert meetings() == []
     queued("cat", duel, regions=["region-71"])
     assert meetings() == [{"bob", "cat"}]
-    queued("dan", duel, regions=["region-6"])
+    queued("dan", duel, regions=[names[crc32(b"region-70") % 64]])
     assert {"ann", "dan"} in meetings(), "decided too kindly, never too harshly"
+
+
+def test_a_join_that_is_refused_leaves_no_region_behind(duel: Pool) -> None:
+    queued("ann", duel)
+    assert Rest("ann").join(regions=["nowhere"]).refusal == (409, "already_in_queue")
+    assert not Region.objects.exists()
 
 
 def test_a_latency_beyond_what_a_slot_holds_is_a_very_long_one(duel: Pool) -> None:
@@ -689,3 +696,14 @@ def test_a_rule_that_staff_change_counts_from_the_next_look(duel: Pool) -> None:
     assert meetings() == []
     Pool.objects.update(radius=200)
     assert meetings() == [{"ann", "bob"}]
+
+
+def test_a_block_that_comes_between_the_look_and_the_reservation_counts_whoever_looks_meanwhile(
+    duel: Pool,
+) -> None:
+    ann, bob = queued("ann", duel), queued("bob", duel)
+    stale = pairs.find(duel, now=database_now())
+    assert stale == [(ann.id, bob.id)]
+    preferences.put(caller("ann"), Preferences(blocked_users=["bob"]))
+    assert pairs.find(duel, now=database_now()) == [], "another worker's look"
+    assert matches.reserve(duel, stale, now=database_now(), rng=random.Random(1)) == []

@@ -339,10 +339,21 @@ def test_a_bug_is_told_as_one_and_logged_whole(busy: Pool, monkeypatch: pytest.M
 
 def test_one_worker_at_a_time_runs_a_simulation(busy: Pool) -> None:
     row = asked(busy)
-    assert store.take_turn(f"simulation:{row.id}", seconds=60)
+    assert store.take_turn(runs.LEASE, seconds=60)
     assert not runs.run(row.id)
     row.refresh_from_db()
     assert row.status == "waiting"
+
+
+def test_a_simulation_waits_while_another_runs(busy: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting, done = asked(busy), asked(busy)
+    again: list[Any] = []
+    monkeypatch.setattr(app, "send_task", lambda *args, **options: again.append((args, options)))
+    Simulation.objects.filter(id=done.id).update(status="done")
+    store.take_turn(runs.LEASE, seconds=60)
+    run_task(str(waiting.id))
+    run_task(str(done.id))
+    assert again == [((runs.TASK, [str(waiting.id)]), {"countdown": runs.AGAIN_SECONDS})]
 
 
 def test_a_simulation_whose_worker_died_may_be_run_again(busy: Pool) -> None:
@@ -477,9 +488,10 @@ def test_a_report_is_shown_where_nothing_of_it_can_run(root: Client, busy: Pool,
 @with_users
 def test_a_simulation_that_is_not_done_may_be_sent_again(root: Client, duel: Pool, sent: list[UUID]) -> None:
     row = asked(duel)
-    again = reverse("admin:matchmaking_simulation_run_again", args=[row.id])
-    root.get(again)
+    again = reverse("admin:matchmaking_simulation_changelist")
+    chosen = {"action": "run_again", "_selected_action": [row.id]}
+    root.post(again, chosen)
     assert sent == [row.id]
     Simulation.objects.update(status="done")
-    root.get(again)
+    root.post(again, chosen)
     assert sent == [row.id]

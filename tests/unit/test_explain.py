@@ -207,8 +207,15 @@ def test_one_is_not_ones_own_opponent() -> None:
 
 @pytest.mark.parametrize(
     "nobody",
-    [One(rating=1501, max_gap=0), One(modes=2), One(foe="blocked"), One(is_absent=True)],
-    ids=["max_gap", "mode", "blocked", "absent"],
+    [
+        One(rating=1501, max_gap=0),
+        One(modes=2),
+        One(foe="blocked"),
+        One(is_absent=True),
+        One(latencies=(NOT_PLAYABLE, NOT_PLAYABLE)),
+        One(latencies=(5000, NOT_PLAYABLE)),
+    ],
+    ids=["max_gap", "mode", "blocked", "absent", "region", "latency"],
 )
 def test_who_never_can_is_not_the_nearest_and_whoever_can_is(nobody: One) -> None:
     assert the_nearest(One(), nobody) is None
@@ -225,7 +232,6 @@ def test_who_never_can_is_not_the_nearest_and_whoever_can_is(nobody: One) -> Non
         (One(), One(rating=1500 + 1625), None),
         (One(), One(latencies=(100, NOT_PLAYABLE)), 10),
         (One(waited=9), One(latencies=(100, 92), waited=2), 4),
-        (One(latencies=(0, NOT_PLAYABLE)), One(latencies=(NOT_PLAYABLE, 0)), None),
         (One(waited=20), One(foe="recent", waited=50), 40),
         (One(waited=20, rating=1501), One(foe="recent", waited=50, rating=1701), 40),
         (One(rating=1700), One(foe="recent", waited=50, rating=1400), 80),
@@ -249,7 +255,8 @@ def test_what_does_not_fit_yet_does_not_fit_now() -> None:
 def test_at_its_time_the_nearest_fits_and_not_just_before(ann: One, bob: One, rules: PoolRules) -> None:
     found = the_nearest(ann, bob, rules=rules)
     never = rules_that_turn_away(ann, bob, rules) & {"max_gap", "mode", "blocked", "absent"}
-    assert (found is None) == bool(never)
+    is_apart = turned_away(ANN, columns(ann, bob).later(HORIZON), rules)["region"][BOB]
+    assert (found is None) == bool(never or is_apart)
     if found is None:
         return
     pair = columns(ann, bob)

@@ -29,6 +29,7 @@ export function why(explanation) {
     fits_later: `${others}, the nearest fits in about ${seconds} s.`,
     never_fits: `${others}, and nobody comes near enough by the rules here.`,
     nobody_fits: `${others}, and none of them can be your opponent now.`,
+    no_connection: "You are not connected; your place is kept for a while.",
     unreachable: "You could not be reached; your place is kept.",
     sitting_out: "You could not be reached, so you sit out for a moment; your place is kept.",
   };
