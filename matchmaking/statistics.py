@@ -123,10 +123,10 @@ def _queues(pool_ids: Sequence[UUID]) -> dict[UUID, _Queue]:
         .order_by()
         .values_list("pool")
         .annotate(
-            Count("id", filter=searching),
-            Count("id", filter=~searching),
-            Count("id", filter=searching & Q(unreachable_since__isnull=False)),
-            Min("queued_at"),
+            searching=Count("id", filter=searching),
+            reserved=Count("id", filter=~searching),
+            unreachable=Count("id", filter=searching & Q(unreachable_since__isnull=False)),
+            oldest=Min("queued_at"),
         )
     )
     return {pool: _Queue(*counts) for pool, *counts in rows}

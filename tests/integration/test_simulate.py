@@ -381,13 +381,15 @@ def test_progress_is_written_down(busy: Pool, monkeypatch: pytest.MonkeyPatch) -
     assert seen == [0.25]
 
 
-def test_the_task_has_a_queue_of_its_own_that_every_worker_of_one_machine_takes() -> None:
+def test_the_task_has_a_queue_of_its_own_and_in_production_a_worker() -> None:
     assert "simulation_tasks" in vars(tasks)  # it is there wherever matchmaking's tasks are
     assert runs.TASK in app.tasks
     assert app.conf.task_routes[runs.TASK] == {"queue": "simulations"}
     root = Path(__file__).resolve().parents[2]
-    for file in ("Procfile", "matchmaking_site/stack/programs.py"):
-        assert "periodic,matchmaking,simulations" in (root / file).read_text()
+    assert "periodic,matchmaking,simulations" in (root / "matchmaking_site/stack/programs.py").read_text()
+    lines = dict(line.split(": ", 1) for line in (root / "Procfile").read_text().splitlines())
+    assert "-Q periodic,matchmaking " in lines["worker"]
+    assert "-Q simulations --concurrency 1 " in lines["simulations"]
 
 
 # --- the admin
