@@ -37,7 +37,7 @@ test: venv-dev
 	$(PYTHON) -m coverage report --fail-under=90 || status=1; \
 	echo "coverage of the rules and of the protocol, 100%:"; \
 	$(PYTHON) -m coverage report --include='*/domain/*,realtime/protocol/*' --fail-under=100 || status=1; \
-	grep -aE '^(FAILED|ERROR) ' $$log | cut -c1-300; tail -n 1 $$log; exit $$status
+	grep -aE '^(FAILED|ERROR) tests' $$log | cut -c1-300; tail -n 1 $$log; exit $$status
 
 check: $(CHECKS)
 
