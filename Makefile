@@ -1,9 +1,9 @@
 # make run    everything on this machine, in one terminal; one Ctrl-C ends it
 # make test   every test that this machine allows
-# make check  format, lint, types, import contracts, migrations, generated files, deployment
+# make check  format, lint, types (of the JavaScript client too), import contracts, migrations, generated files, deployment
 # make bench  measurements, written into docs/performance.md and docs/reliability.md
 # make chaos     many faults at once against the real processes; SECONDS, SEED, CLIENTS and GAME_HOST may be given
-# make sabotage  takes out one mechanism after the other, and shows which test notices; about four minutes
+# make sabotage  takes out one mechanism after the other, and shows which test notices; about five minutes
 # make simulate  made-up arrivals under the presets, or with ARGS under other rules
 # make soak      chaos for ten minutes with each of three seeds; half an hour and more
 
@@ -12,7 +12,7 @@ PYTHON = $(VENV)/bin/python
 PIP = $(PYTHON) -m pip --disable-pip-version-check --no-input
 PYTHONS = python3.13 python3.12 python3.11 python3
 CHROMIUM = $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
-CHECKS = check-format check-lint check-types check-imports check-migrations check-protocol check-deploy
+CHECKS = check-format check-lint check-types check-js check-imports check-migrations check-protocol check-deploy
 
 .PHONY: run test check bench chaos sabotage simulate soak venv venv-dev lock clean
 .PHONY: $(CHECKS)
@@ -20,6 +20,7 @@ CHECKS = check-format check-lint check-types check-imports check-migrations chec
 run: venv
 	@exec $(PYTHON) -m matchmaking_site.stack --end-with-parent
 
+# Files run in their order, the slow ones first: reordered by their number of tests, those would come last.
 # The reports of coverage are long, so what failed and pytest's closing line are said once more at the end.
 test: venv-dev
 	@rm -f .coverage .coverage.*; \
@@ -30,7 +31,7 @@ test: venv-dev
 	  echo "left out: the browser tests, since this machine has no Chromium (Debian: apt install chromium)"; \
 	fi; \
 	log=$(VENV)/pytest.log; failed=$(VENV)/pytest.failed; rm -f $$failed; \
-	{ eval "$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile -rfEs --cov --cov-report= $$left_out $(PYTEST_ARGS)" \
+	{ eval "$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -rfEs --cov --cov-report= $$left_out $(PYTEST_ARGS)" \
 	  || touch $$failed; } 2>&1 | tee $$log; \
 	status=0; [ ! -e $$failed ] || status=1; \
 	echo "coverage of everything, at least 90%:"; \
@@ -57,6 +58,21 @@ check-lint: venv-dev
 
 check-types: venv-dev
 	$(PYTHON) -m mypy .
+
+# A copy of the lock file in node_modules says what it holds. Nothing of it is needed to run anything.
+check-js:
+	@set -e; \
+	if ! command -v npm >/dev/null; then \
+	  if [ "$$CI" = true ]; then echo "make check-js: CI leaves nothing out, and npm is missing" >&2; exit 1; fi; \
+	  echo "left out: the types of the JavaScript client, since this machine has no npm (Debian: apt install npm)"; exit 0; \
+	fi; \
+	if ! cmp -s package-lock.json node_modules/package-lock.json; then \
+	  echo "installing package-lock.json"; \
+	  npm ci --ignore-scripts --silent; \
+	  cp package-lock.json node_modules/package-lock.json; \
+	fi; \
+	echo node_modules/.bin/tsc --project .; \
+	node_modules/.bin/tsc --project .
 
 check-imports: venv-dev
 	$(PYTHON) $(VENV)/bin/lint-imports
@@ -112,12 +128,13 @@ clean:
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov staticfiles
 	find . -name __pycache__ -not -path "./$(VENV)/*" -prune -exec rm -rf {} +
 
-# Measurements, written into docs/performance.md and docs/reliability.md; about four minutes.
+# Measurements, written into docs/performance.md and docs/reliability.md; about six minutes.
 bench: venv-dev
 	$(PYTHON) -m benchmarks.pairing
 	$(PYTHON) -m tests.services -m benchmarks.tick
 	$(PYTHON) -m benchmarks.first_match
 	$(PYTHON) -m benchmarks.ghosts
+	$(PYTHON) -m benchmarks.event
 
 SECONDS = 120
 SEED = 1

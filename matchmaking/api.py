@@ -7,7 +7,7 @@ from rest_framework.views import APIView
 
 from matchmaking import selectors, statistics
 from matchmaking.services import explain, leaving, preferences, tickets
-from realtime.api import caller_of
+from realtime.authentication import caller_of
 from realtime.identifiers import parse_id
 from realtime.problems import body_of
 from realtime.protocol.errors import InvalidRequest

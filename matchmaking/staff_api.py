@@ -6,7 +6,7 @@ from rest_framework.views import APIView
 
 from matchmaking import selectors, statistics
 from matchmaking.services import explain
-from realtime.api import caller_of
+from realtime.authentication import caller_of
 from realtime.protocol.errors import Forbidden
 from realtime.transport.database import database_now
 

@@ -12,6 +12,6 @@ class SiteConfig(AppConfig):
         """Let the end of a game session end its match, and give every process the Celery application."""
         import matchmaking_site.celery  # noqa: F401 - importing it is what makes it the default
         from matchmaking.services import endings
-        from realtime import services
+        from realtime.services import rooms
 
-        services.session_finished_listeners.append(endings.finish)
+        rooms.session_finished_listeners.append(endings.finish)

@@ -26,6 +26,8 @@ PERIODIC = (
     "matchmaking.tasks.tick",
     "matchmaking.tasks.sweep",
     "realtime.tasks.expire_grace",
+    "realtime.tasks.run_games",
+    "realtime.tasks.note_heartbeats",
     "realtime.tasks.purge_events",
 )
 
@@ -84,6 +86,16 @@ app.conf.beat_schedule = {
         "task": "realtime.tasks.expire_grace",
         "schedule": 1.0,
         "options": {"expires": 2},
+    },
+    "run-games": {
+        "task": "realtime.tasks.run_games",
+        "schedule": 1.0,
+        "options": {"expires": 2},
+    },
+    "note-heartbeats": {
+        "task": "realtime.tasks.note_heartbeats",
+        "schedule": settings.HEARTBEAT_SECONDS,
+        "options": {"expires": settings.HEARTBEAT_SECONDS},
     },
     "purge-events": {
         "task": "realtime.tasks.purge_events",

@@ -137,6 +137,10 @@ try:
     LEASE_SECONDS = _seconds("LEASE_SECONDS", 15)
     GRACE_SECONDS = _seconds("GRACE_SECONDS", 30)
     QUEUE_UPDATE_SECONDS = _seconds("QUEUE_UPDATE_SECONDS", 2)
+    QUIZ_LOBBY_SECONDS = _seconds("QUIZ_LOBBY_SECONDS", 3)
+    QUIZ_QUESTION_SECONDS = _seconds("QUIZ_QUESTION_SECONDS", 15)
+    QUIZ_LEADERBOARD_SECONDS = _seconds("QUIZ_LEADERBOARD_SECONDS", 4)
+    QUIZ_DUEL_QUESTIONS = env.int("QUIZ_DUEL_QUESTIONS", 5, validate=Range(min=1, max=100))
     GAME_HOST = _game_host()
     GAME_HOST_TOKEN = env.str("GAME_HOST_TOKEN", "", validate=Regexp(r"[\x21-\x7e]*\Z"))
     GAME_HOST_TIMEOUT_SECONDS = _seconds("GAME_HOST_TIMEOUT_SECONDS", 5)
@@ -171,7 +175,6 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -179,6 +182,9 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # Innermost, since it is synchronous: those around it are so as well, and a request is handed to its
+    # thread once, not to and fro for each of them.
+    "whitenoise.middleware.WhiteNoiseMiddleware",
 ]
 
 ROOT_URLCONF = "matchmaking_site.urls"

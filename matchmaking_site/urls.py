@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.http import HttpResponse
 from django.urls import include, path
@@ -14,23 +15,43 @@ _v1 = [
     path("matchmaking/", include("matchmaking.urls")),
 ]
 
-_POLICY = "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'; base-uri 'none'"
+# A picture fetched with a token, such as the QR code of an event, is shown as a blob.
+_CONTENT = "; ".join(
+    (
+        "default-src 'self'",
+        "connect-src 'self' ws: wss:",
+        "img-src 'self' blob:",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    )
+)
 
 
-class PlayPage(TemplateView):
-    """The page to play; nothing on it comes from elsewhere."""
+class Page(TemplateView):
+    """A page of the browser; nothing on it comes from elsewhere."""
 
-    template_name = "play.html"
+    camera = "()"
+    """Who may use the camera, as ``Permissions-Policy`` writes it: nobody."""
 
     def render_to_response(self, context: dict[str, Any], **response_kwargs: Any) -> HttpResponse:
-        """Add the policy that says so."""
+        """Add the policies that say so."""
+        context["grace_seconds"] = settings.GRACE_SECONDS
         response = super().render_to_response(context, **response_kwargs)
-        response["Content-Security-Policy"] = _POLICY
+        response["Content-Security-Policy"] = _CONTENT
+        response["Permissions-Policy"] = f"camera={self.camera}, microphone=(), geolocation=()"
         return response
 
 
+_play = Page.as_view(template_name="play.html")
+_host = Page.as_view(template_name="host.html")
+_join = Page.as_view(template_name="join.html", camera="(self)")
+
 urlpatterns = [
-    path("", PlayPage.as_view()),
+    path("", _play),
+    path("host", _host),
+    path("host/<str:session_id>", _host),
+    path("join", _join),
+    path("join/<str:code>", _join),
     path("admin/", admin.site.urls),
     path("health/live", health.live),
     path("health/ready", health.ready),

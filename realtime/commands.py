@@ -1,31 +1,45 @@
-"""The session socket: who may come in, and what a connection is greeted with."""
+"""The session socket: who may come in, what its commands do, and what a connection is greeted with."""
 
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from uuid import UUID
 
-from realtime import selectors, services
+from realtime import selectors
+from realtime.domain.participants import is_device_id
 from realtime.identifiers import parse_id
-from realtime.protocol.errors import CloseCode
-from realtime.protocol.messages import SessionRestored
+from realtime.protocol.errors import CloseCode, Unauthorized
+from realtime.protocol.messages import AnswerResult, GiveAnswer, Rename, SessionRestored
 from realtime.protocol.parts import fields_of
-from realtime.transport.auth import Caller
+from realtime.selectors import Seat
+from realtime.services import participants, play, rooms
+from realtime.transport.auth import Caller, session_caller_from_token
 from realtime.transport.database import database_now, one_look
-from realtime.transport.events import backlog
-from realtime.transport.wiring import End, Refused, Snapshot, Wiring
+from realtime.transport.events import Origin, backlog
+from realtime.transport.wiring import End, Place, Refused, Snapshot, Wiring
 
 
-def _place(caller: Caller, parameters: Mapping[str, str]) -> str:
+def _place(caller: Caller, parameters: Mapping[str, str]) -> Place:
     session_id = parse_id(parameters["session_id"])
+    if caller.session_id and caller.session_id != str(session_id):
+        raise Unauthorized("This token is for another session")
+    seat = _seat(caller, session_id)
+    if seat.participant is not None and seat.participant.left_at is not None:
+        raise Refused(CloseCode.LEFT)
+    device = parameters.get("device_id", "")
+    # A participant's token is one device's.
+    own = "participant" if caller.session_id else device if is_device_id(device) else ""
+    return Place(address=rooms.session_address(seat.session.id), device=own)
+
+
+def _seat(caller: Caller, session_id: UUID | None) -> Seat:
     session = selectors.running_session(caller.tenant_id, session_id) if session_id else None
     if session is None:
         raise Refused(CloseCode.NO_SUCH_SESSION)
-    participant = selectors.participant_of(session, caller.user_id)
-    if participant is None:
+    seat = selectors.seat_of(session, caller)
+    if seat is None:
         raise Refused(CloseCode.NOT_ALLOWED)
-    if participant.left_at is not None:
-        raise Refused(CloseCode.LEFT)
-    return services.session_address(session.id)
+    return seat
 
 
 def _session_id(address: str) -> UUID:
@@ -37,10 +51,7 @@ def snapshot(caller: Caller, address: str, last_seq: int | None) -> Snapshot:
     # State and number have to be of the same instant.
     with one_look():
         missed = backlog(address, last_seq)
-        session = selectors.running_session(caller.tenant_id, _session_id(address))
-        if session is None:
-            raise Refused(CloseCode.NO_SUCH_SESSION)
-        seen = selectors.session_state(session, user_id=caller.user_id)
+        seen = selectors.session_state(_seat(caller, _session_id(address)), now=database_now())
     state = SessionRestored(
         **fields_of(seen),
         seq=missed.seq,
@@ -51,12 +62,32 @@ def snapshot(caller: Caller, address: str, last_seq: int | None) -> Snapshot:
     return Snapshot(state=state, seq=missed.seq)
 
 
+def answer(caller: Caller, message: GiveAnswer, origin: Origin) -> AnswerResult:
+    """Answer the question that is open."""
+    return play.answer(
+        _session_id(origin.address),
+        caller.user_id,
+        question_id=message.data.question_id,
+        choice=message.data.choice,
+        age_seconds=time.monotonic() - origin.received_at,
+        now=database_now(),
+    )
+
+
+def rename(caller: Caller, message: Rename, origin: Origin) -> None:
+    """Take another name; the answer is the event ``participant_renamed``."""
+    session_id = _session_id(origin.address)
+    participants.rename(
+        session_id, caller.user_id, message.data.display_name, origin=origin, now=database_now()
+    )
+
+
 def _arrived(caller: Caller, address: str, connection_id: str) -> None:
-    services.arrive(_session_id(address), caller.user_id, connection_id=connection_id, now=database_now())
+    participants.arrive(_session_id(address), caller.user_id, connection_id=connection_id, now=database_now())
 
 
 def _departed(end: End) -> None:
-    services.drop(
+    participants.drop(
         _session_id(end.address),
         end.caller.user_id,
         connection_id=end.connection_id,
@@ -70,5 +101,11 @@ def _answered() -> None:
 
 
 WIRING = Wiring(
-    place=_place, snapshot=snapshot, handlers={}, arrived=_arrived, departed=_departed, answered=_answered
+    identify=session_caller_from_token,
+    place=_place,
+    snapshot=snapshot,
+    handlers={GiveAnswer: answer, Rename: rename},
+    arrived=_arrived,
+    departed=_departed,
+    answered=_answered,
 )

@@ -76,9 +76,14 @@ class OneFormat(BaseContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
+def raw_body_of(request: Request) -> bytes:
+    """Return the body of a request as it came."""
+    return cast("bytes", request.data or b"")
+
+
 def body_of(request: Request, kind: type[T]) -> T:
     """Decode the body of a request as ``kind``; raise `InvalidRequest` where it is not."""
-    return decode_body(cast("bytes", request.data or b""), kind)
+    return decode_body(raw_body_of(request), kind)
 
 
 def problem(error: DomainError) -> dict[str, Any]:

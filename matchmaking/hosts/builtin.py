@@ -5,8 +5,8 @@ from datetime import datetime
 from uuid import UUID
 
 from matchmaking.hosts.port import Created, Game, GameRequest, Playing, Question
-from realtime import services as sessions
-from realtime.services import NewSession
+from realtime.services import sessions
+from realtime.services.sessions import NewSession
 
 
 class BuiltinHost:

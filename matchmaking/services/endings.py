@@ -1,7 +1,8 @@
 """The end of matches: by the session's end, by what the host says, by their age; and of games left behind."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -23,12 +24,23 @@ AT_ONCE = 1000
 """So many are taken by one tick: some 30,000 matches can be asked about every 30 s."""
 
 
-def finish(match_id: UUID, now: datetime) -> None:
-    """End a confirmed match without a result, so that its players can queue again."""
-    _finish([match_id], why="session_finished", now=now)
+def finish(match_id: UUID, outcome: Mapping[str, float] | None, now: datetime) -> None:
+    """End a confirmed match, so that its players can queue again; without an outcome its result is null."""
+    result = None
+    if outcome is not None:
+        scores = [{"user_id": user_id, "score": score} for user_id, score in outcome.items()]
+        result = {"outcome": scores, "finished_at": now.astimezone(UTC).isoformat().replace("+00:00", "Z")}
+    _finish([match_id], why="session_finished", now=now, result=result)
 
 
-def _finish(match_ids: Iterable[UUID], *, why: str, now: datetime, ends_game: bool = False) -> list[Match]:
+def _finish(
+    match_ids: Iterable[UUID],
+    *,
+    why: str,
+    now: datetime,
+    ends_game: bool = False,
+    result: dict[str, Any] | None = None,
+) -> list[Match]:
     """End confirmed matches; with ``ends_game`` the host is told to end their games, too."""
     with transaction.atomic():
         ended = list(
@@ -42,6 +54,7 @@ def _finish(match_ids: Iterable[UUID], *, why: str, now: datetime, ends_game: bo
             match.game_cancel_due = ends_game
             match.players.update(is_live=False)
         update_each(ended, ["status", "finished_at", "retry_at", "game_cancel_due"])
+        Match.objects.filter(id__in=[match.id for match in ended]).update(result=result)
     for match in ended:
         log_match("match_finished", match, why=why)
     return ended

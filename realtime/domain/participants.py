@@ -25,3 +25,8 @@ class ConnectionState(StrEnum):
 def grace_is_over(*, dropped_at: datetime, now: datetime, grace_seconds: float) -> bool:
     """Return whether a participant that dropped at ``dropped_at`` has left for good by ``now``."""
     return now - dropped_at >= timedelta(seconds=grace_seconds)
+
+
+def is_device_id(text: str) -> bool:
+    """Return whether ``text`` is long enough for a secret of a device, and not too long to keep."""
+    return 16 <= len(text) <= 64

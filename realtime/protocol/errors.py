@@ -17,7 +17,7 @@ The range of a closing code says whether to come back: 4000 to 4499 yes, 4500 to
 """
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, cast
 
 
 class DomainError(Exception):
@@ -48,6 +48,11 @@ class InvalidRequest(DomainError):
         if field:
             members["errors"] = {field: [detail or self.title]}
         super().__init__(detail, **members)
+
+    def texts(self) -> list[str]:
+        """Return what is wrong, a line for each fault with the field that has it."""
+        errors = cast("dict[str, list[str]]", self.members.get("errors", {}))
+        return [f"{field}: {text}" for field, texts in errors.items() for text in texts] or [self.detail]
 
 
 class TooLarge(InvalidRequest):

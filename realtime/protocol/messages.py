@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from realtime.protocol.parts import (
     ActiveState,
     CancelReason,
+    GameState,
     Identifier,
     MatchCancelReason,
     MessageId,
@@ -24,6 +25,7 @@ from realtime.protocol.parts import (
     Ref,
     Seq,
     SessionState,
+    Standing,
     Ticket,
 )
 
@@ -135,7 +137,43 @@ class LeaveQueue(ClientMessage, frozen=True, tag="leave_queue"):
     data: LeaveQueueData = LeaveQueueData()
 
 
-AnyClientMessage = Resync | Pong | HeartbeatPong | Heartbeat | Ack | Authenticate | JoinQueue | LeaveQueue
+class AnswerData(Part, frozen=True):
+    """``choice`` is the index of one of the question's choices."""
+
+    question_id: Annotated[str, Meta(max_length=64)]
+    choice: Annotated[int, Meta(ge=0, le=100)]
+
+
+class GiveAnswer(ClientMessage, frozen=True, tag="answer"):
+    """Answer the question that is open; answered by `answer_result` or `error`."""
+
+    data: AnswerData
+
+
+class RenameData(Part, frozen=True):
+    """``display_name`` as others shall see it."""
+
+    display_name: Annotated[str, Meta(max_length=64)]
+
+
+class Rename(ClientMessage, frozen=True, tag="rename"):
+    """Take another name; answered by `participant_renamed` or `error`."""
+
+    data: RenameData
+
+
+AnyClientMessage = (
+    Resync
+    | Pong
+    | HeartbeatPong
+    | Heartbeat
+    | Ack
+    | Authenticate
+    | JoinQueue
+    | LeaveQueue
+    | GiveAnswer
+    | Rename
+)
 
 # --- from the server
 
@@ -172,7 +210,7 @@ class MatchmakingRestored(ServerMessage, ActiveState, frozen=True):
     missed: list[Any]
 
 
-class SessionRestored(ServerMessage, SessionState, frozen=True):
+class SessionRestored(ServerMessage, SessionState, frozen=True, kw_only=True):
     """Everything that a client needs to draw a game session, and the durable events that it missed."""
 
     type: ClassVar[str] = "state_restored"
@@ -357,15 +395,61 @@ class ParticipantLeft(ServerMessage, frozen=True):
     reason: Literal["left", "grace_expired", "kicked"]
 
 
+class ParticipantRenamed(ServerMessage, frozen=True):
+    """A participant has taken another name."""
+
+    type: ClassVar[str] = "participant_renamed"
+    durable: ClassVar[bool] = True
+    sockets: ClassVar[tuple[str, ...]] = ("session",)
+
+    participant_id: str
+    display_name: str
+
+
+class LockChanged(ServerMessage, frozen=True):
+    """The host has locked joining, or opened it again."""
+
+    type: ClassVar[str] = "lock_changed"
+    durable: ClassVar[bool] = True
+    sockets: ClassVar[tuple[str, ...]] = ("session",)
+
+    locked: bool
+
+
+class GameStateUpdate(ServerMessage, frozen=True):
+    """The game has gone on; `state` is the phase and what belongs to it."""
+
+    type: ClassVar[str] = "game_state_update"
+    durable: ClassVar[bool] = True
+    sockets: ClassVar[tuple[str, ...]] = ("session",)
+
+    session_id: str
+    state: GameState
+    timestamp: datetime
+
+
+class AnswerResult(ServerMessage, frozen=True):
+    """What became of an `answer`; `choice` and `correct` are of the one that counts, null without one."""
+
+    type: ClassVar[str] = "answer_result"
+    sockets: ClassVar[tuple[str, ...]] = ("session",)
+
+    question_id: str
+    accepted: bool
+    choice: int | None
+    correct: bool | None
+    score: int
+
+
 class GameOver(ServerMessage, frozen=True):
-    """The session has ended."""
+    """The session has ended: the final standing."""
 
     type: ClassVar[str] = "game_over"
     durable: ClassVar[bool] = True
     sockets: ClassVar[tuple[str, ...]] = ("session",)
 
     session_id: str
-    standing: list[dict[str, Any]]
+    standing: list[Standing]
 
 
 SERVER_MESSAGES: tuple[type[ServerMessage], ...] = (
@@ -388,5 +472,9 @@ SERVER_MESSAGES: tuple[type[ServerMessage], ...] = (
     ParticipantTemporarilyDisconnected,
     ParticipantReconnected,
     ParticipantLeft,
+    ParticipantRenamed,
+    LockChanged,
+    GameStateUpdate,
+    AnswerResult,
     GameOver,
 )

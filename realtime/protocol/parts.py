@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.\-]+(?![\s\S])")]
 PoolKey = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -15,6 +15,8 @@ Seq = Annotated[int, Meta(ge=0, le=2**53)]
 TicketStatus = Literal["SEARCHING", "RESERVED", "MATCHED", "CANCELLED", "TIMED_OUT"]
 MatchStatus = Literal["PROPOSED", "AWAITING_ACCEPTANCE", "CONFIRMED", "FINISHED", "CANCELLED"]
 ConnectionState = Literal["connected", "temporarily_disconnected", "disconnected"]
+SessionKind = Literal["duel", "event"]
+Phase = Literal["lobby", "question", "leaderboard", "finished"]
 CancelReason = Literal["user_request", "connection_timeout", "timed_out", "declined", "staff"]
 MatchCancelReason = Literal[
     "you_unreachable",
@@ -36,6 +38,11 @@ class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def fields_of(part: Part) -> dict[str, Any]:
     """Return a part's fields by name, to make a message of them."""
     return {name: getattr(part, name) for name in part.__struct_fields__}
+
+
+def fields_set(part: Part) -> dict[str, Any]:
+    """Return `fields_of` without those that are left out."""
+    return {name: value for name, value in fields_of(part).items() if value is not UNSET}
 
 
 class Ticket(Part, frozen=True):
@@ -101,13 +108,62 @@ class Participant(Part, frozen=True):
 
 
 class Session(Part, frozen=True):
-    """The live room that players are in."""
+    """The live room that players are in: a duel after a match, or an event that somebody hosts."""
 
     session_id: str
-    kind: Literal["duel"]
+    kind: SessionKind
+    title: str
     match_id: str | None
+    join_code: str | None
+    join_url: str | None
     created_at: datetime
     finished_at: datetime | None
+
+
+class Question(Part, frozen=True):
+    """A question without its answer; ``choices`` are chosen by their index, ``number`` counts from 1."""
+
+    question_id: str
+    number: int
+    of: int
+    text: str
+    choices: list[str]
+    seconds: float
+    deadline: datetime
+
+
+class Answer(Part, frozen=True):
+    """One's own answer to a question."""
+
+    question_id: str
+    choice: int
+    correct: bool
+    points: int
+
+
+class Standing(Part, frozen=True):
+    """A participant's place: equal scores share a ``rank``; in a duel who left is last."""
+
+    rank: int
+    participant_id: str
+    display_name: str
+    score: int
+
+
+class GameState(Part, frozen=True):
+    """The phase and what belongs to it.
+
+    ``ends_at``: when the phase ends by itself, null where somebody has to say so. ``correct_choice``, the
+    ``tally`` of choices and the ``leaderboard`` come with the phase ``leaderboard``; the latter also with
+    ``finished``.
+    """
+
+    phase: Phase
+    ends_at: datetime | None
+    question: Question | None
+    correct_choice: int | None
+    tally: list[int] | None
+    leaderboard: list[Standing] | None
 
 
 class Preferences(Part, frozen=True):
@@ -135,15 +191,36 @@ class ActiveState(Part, frozen=True):
     party: dict[str, Any] | None
 
 
-class SessionState(Part, frozen=True):
-    """All that a client needs to draw a game session; the three own fields are null for an observer."""
+class SessionState(GameState, frozen=True, kw_only=True):
+    """All that a client needs to draw a game session.
+
+    The host has no ``participant_id``, ``score`` and ``answers``, and sees how many have ``answered``.
+    """
 
     session: Session
-    phase: Literal["lobby", "finished"]
-    question: dict[str, Any] | None
     time_left_ms: int | None
-    participant_id: str | None
-    score: int | None
-    answers: list[dict[str, Any]] | None
+    participant_id: str | UnsetType = UNSET
+    score: int | UnsetType = UNSET
+    answers: list[Answer] | UnsetType = UNSET
+    answered: int | UnsetType = UNSET
     participants: list[Participant]
     locked: bool
+
+
+class JoinPage(Part, frozen=True):
+    """What the join page of an event shows; ``attempt`` is a signed stamp of when it was shown."""
+
+    session_id: str
+    title: str
+    phase: Phase
+    locked: bool
+    attempt: str
+
+
+class Joined(Part, frozen=True):
+    """A place in an event; ``token`` opens its socket and its routes, and nothing else."""
+
+    participant_id: str
+    session_id: str
+    display_name: str
+    token: str

@@ -14,7 +14,9 @@ SOCKETS = {
     "matchmaking": ("/ws/matchmaking/", "Queue, matches and announcements of a signed-in user."),
     "session": ("/ws/sessions/{session_id}/", "One game session, for those who are in it."),
 }
+_QUIZ_COMMANDS = (messages.GiveAnswer, messages.Rename)
 _SESSION_COMMANDS = (
+    *_QUIZ_COMMANDS,
     messages.Resync,
     messages.Pong,
     messages.HeartbeatPong,
@@ -40,7 +42,7 @@ def _sentence(message: type) -> str:
 def _is_on(message: Message, socket: str) -> bool:
     if issubclass(message, ServerMessage):
         return socket in message.sockets
-    return socket == "matchmaking" or message in _SESSION_COMMANDS
+    return message in _SESSION_COMMANDS if socket == "session" else message not in _QUIZ_COMMANDS
 
 
 def javascript() -> str:
@@ -113,7 +115,7 @@ def _channel(socket: str) -> dict[str, Any]:
         },
     }
     if "{session_id}" in address:
-        channel["parameters"] = {"session_id": {"description": "From `match_ready`."}}
+        channel["parameters"] = {"session_id": {"description": "From `match_ready` or a join."}}
     return channel
 
 

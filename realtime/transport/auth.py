@@ -1,7 +1,7 @@
 """Who is calling: a JWT becomes a `Caller`, for REST and sockets alike. Nobody needs a row for it."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from realtime.protocol.errors import Unauthorized
 
 MAX_NAME_LENGTH = 64
 MAX_PRIORITY_SECONDS = 600
+PARTICIPANT = "participant"
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 _JOINERS = "\u200c\u200d"
@@ -29,6 +30,8 @@ class Caller:
     priority_seconds: int
     roles: frozenset[str]
     expires_at: datetime
+    session_id: str = ""
+    """The one game session that a participant's token is for; it is good for nothing else."""
     is_authenticated: bool = True
 
     @property
@@ -48,13 +51,41 @@ def caller_from_token(token: str) -> Caller:
     Raises `Unauthorized` for a wrong signature, algorithm, issuer or type, a past or missing ``exp``, and a
     missing or malformed claim.
     """
-    try:
-        claims: dict[str, Any] = token_backend.decode(token)  # type: ignore[arg-type]  # it takes text
-        expires_at = _time_of(claims["exp"])
-    except (TokenBackendError, UnicodeError, KeyError, TypeError, ValueError, OverflowError):
-        raise Unauthorized from None
+    claims, expires_at = _claims_of(token)
     if claims.get("token_type", "access") != "access":
         raise Unauthorized("This is not an access token")
+    return _caller(claims, expires_at)
+
+
+def session_caller_from_token(token: str) -> Caller:
+    """Return who a JWT speaks for in game sessions: a user, or the participant of one session."""
+    claims, expires_at = _claims_of(token)
+    if claims.get("token_type") != PARTICIPANT:
+        return caller_from_token(token)
+    return replace(_caller(claims, expires_at), session_id=_identifier(claims, "session_id"))
+
+
+def participant_token(*, tenant_id: str, session_id: str, participant_id: str, expires_at: datetime) -> str:
+    """Return a JWT for the socket and the routes of one session."""
+    claims = {
+        "token_type": PARTICIPANT,
+        "sub": participant_id,
+        "tenant_id": tenant_id,
+        "session_id": session_id,
+        "exp": int(expires_at.timestamp()),
+    }
+    return str(token_backend.encode(claims))
+
+
+def _claims_of(token: str) -> tuple[dict[str, Any], datetime]:
+    try:
+        claims: dict[str, Any] = token_backend.decode(token)  # type: ignore[arg-type]  # it takes text
+        return claims, _time_of(claims["exp"])
+    except (TokenBackendError, UnicodeError, KeyError, TypeError, ValueError, OverflowError):
+        raise Unauthorized from None
+
+
+def _caller(claims: dict[str, Any], expires_at: datetime) -> Caller:
     user_id = _identifier(claims, "sub")
     return Caller(
         tenant_id=_identifier(claims, "tenant_id"),
@@ -66,13 +97,13 @@ def caller_from_token(token: str) -> Caller:
     )
 
 
-def clean_name(text: str) -> str:
-    """Return a display name with single spaces, nothing invisible and at most 64 characters.
+def clean_name(text: str, *, max_length: int = MAX_NAME_LENGTH) -> str:
+    """Return a name with single spaces, nothing invisible and at most 64 characters, or another number.
 
     Joiners stay: emoji and Persian words are held together by them.
     """
     visible = "".join(c if (c.isprintable() and c not in _BLANKS) or c in _JOINERS else " " for c in text)
-    return " ".join(visible.split())[:MAX_NAME_LENGTH].strip(f" {_JOINERS}")
+    return " ".join(visible.split())[:max_length].strip(f" {_JOINERS}")
 
 
 def _time_of(seconds: object) -> datetime:

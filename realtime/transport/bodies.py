@@ -1,8 +1,9 @@
-"""A wall before HTTP under any ASGI server: a body that is too large is not read to its end.
+"""A wall before HTTP under any ASGI server: so many requests at a time, and none with too large a body.
 
-Our own server refuses it earlier, see `realtime.transport.requests`.
+Our own server refuses such a body earlier, see `realtime.transport.requests`.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -22,6 +23,29 @@ REFUSAL = encode_json(
         "errors": {"body": [f"The body is larger than {MAX_BODY_BYTES} bytes"]},
     }
 ).encode()
+
+
+class InTurn:
+    """Lets so many HTTP requests run at a time; the others wait, in the order that they came.
+
+    Each has a thread and a connection to the database: five hundred who join at once would leave none to the
+    sockets. Who is known does not wait behind those who come in, who are half as many at a time, nor do
+    machines that ask for ``/health/``.
+    """
+
+    def __init__(self, application: Application, *, at_once: int) -> None:
+        self._application = application
+        self._of_known = asyncio.Semaphore(at_once)
+        self._of_strangers = asyncio.Semaphore(max(at_once // 2, 1))
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Pass a request on when it is its turn."""
+        if scope["path"].startswith("/health/"):
+            await self._application(scope, receive, send)
+            return
+        is_known = any(name == b"authorization" for name, _ in scope["headers"])
+        async with self._of_known if is_known else self._of_strangers:
+            await self._application(scope, receive, send)
 
 
 class BodyLimit:

@@ -42,7 +42,7 @@ from realtime.protocol.messages import (
     ServerMessage,
     TokenExpiring,
 )
-from realtime.transport.auth import Caller, caller_from_token
+from realtime.transport.auth import Caller
 from realtime.transport.database import OUTAGES, in_database
 from realtime.transport.delivery import Delivery
 from realtime.transport.events import Origin
@@ -72,7 +72,7 @@ class Connection(AsyncConsumer):
 
     def __init__(self, *, wiring: Wiring) -> None:
         self.connection_id = new_id().hex
-        self.owner = ""
+        self.owner = self.device = ""
         self._hub = current_hub()
         self._delivery = Delivery(self._send_text, connection_id=self.connection_id, spawn=self._hub.spawn)
         self._wiring = wiring
@@ -130,12 +130,14 @@ class Connection(AsyncConsumer):
             await self.say_goodbye(reconnect_after_ms=_chance.randint(*RECONNECT_WITHIN_MS))
 
     async def _enter(self) -> None:
-        handshake = read_handshake(self.scope)
+        handshake = read_handshake(self.scope, self._wiring.identify)
         caller = handshake.caller
         self._delivery.address = self.owner = caller.address
         if self._wiring.place is not None:
-            self._delivery.address = await in_database(self._wiring.place, caller, handshake.parameters)
-            self.owner = f"{self.address}:{caller.user_id}"
+            place = await in_database(self._wiring.place, caller, handshake.parameters)
+            self._delivery.address = place.address
+            self.owner = f"{place.address}:{caller.user_id}"
+            self.device = place.device and f"{self.owner}:{place.device}"
         self._caller = caller
         await self._hub.add(self)
         self._hub.spawn(self._commands.run())
@@ -244,11 +246,13 @@ class Connection(AsyncConsumer):
         if handler is None:
             raise InvalidRequest("This command is not for this socket", field="type")
         self._hear()
-        origin = Origin(self.connection_id, message.ref or "")
+        origin = Origin(self.connection_id, message.ref or "", self.address, time.monotonic())
 
         async def run() -> None:
             try:
-                await in_database(handler, caller, message, origin)
+                answer = await in_database(handler, caller, message, origin)
+                if answer is not None:
+                    await self._send_message(answer, ref=message.ref)
             except DomainError as refusal:
                 await self._refuse(refusal, message.ref)
             except OUTAGES as error:
@@ -273,8 +277,8 @@ class Connection(AsyncConsumer):
             self._hub.answered(self.owner, token, self._wiring.answered)
 
     def _authenticate(self, token: str) -> None:
-        caller = caller_from_token(token)
-        if caller.address != self._signed_in().address:
+        caller, present = self._wiring.identify(token), self._signed_in()
+        if (caller.address, caller.session_id) != (present.address, present.session_id):
             raise Unauthorized("This token is another user's")
         self._caller = caller
         self._watch_token(caller)

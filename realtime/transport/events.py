@@ -26,10 +26,15 @@ REPUBLISH_AFTER_SECONDS = 1
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The command that an event answers: its connection, and the client's own reference."""
+    """The command that an event answers: its connection, the client's own reference, where it listens.
+
+    ``received_at`` is of time.monotonic(): a command may have waited for its turn.
+    """
 
     connection_id: str = ""
     ref: str = ""
+    address: str = ""
+    received_at: float = 0
 
 
 NO_ORIGIN = Origin()

@@ -1,6 +1,6 @@
 """What a client says when it opens a socket."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 from django.conf import settings
 
 from realtime.protocol.errors import CloseCode, Unauthorized
-from realtime.transport.auth import Caller, caller_from_token
+from realtime.transport.auth import Caller
 from realtime.transport.wiring import Refused
 
 SUBPROTOCOL = "matchmaking.v1"
@@ -29,7 +29,7 @@ def subprotocol_of(scope: Mapping[str, Any]) -> str | None:
     return SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
 
 
-def read_handshake(scope: Mapping[str, Any]) -> Handshake:
+def read_handshake(scope: Mapping[str, Any], identify: Callable[[str], Caller]) -> Handshake:
     """Return what a handshake says; raise `Refused` for a foreign origin, `Unauthorized` without a token."""
     headers = {name.lower(): value.decode("latin1") for name, value in scope["headers"]}
     origin = headers.get(b"origin")
@@ -37,7 +37,7 @@ def read_handshake(scope: Mapping[str, Any]) -> Handshake:
         raise Refused(CloseCode.NOT_ALLOWED)
     query = {name: values[-1] for name, values in parse_qs(scope["query_string"].decode("latin1")).items()}
     return Handshake(
-        caller=caller_from_token(_token(scope["subprotocols"], headers)),
+        caller=identify(_token(scope["subprotocols"], headers)),
         parameters={**query, **scope.get("url_route", {}).get("kwargs", {})},
         last_seq=_number(query.get("last_seq")),
     )

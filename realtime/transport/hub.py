@@ -31,17 +31,22 @@ _chance = random.SystemRandom()
 
 LAG_SECONDS = 0.5
 SUBSCRIPTION_SECONDS = 2
+TURN_SECONDS = 0.01
 MAX_CONNECTIONS_PER_USER = 5
 STOP_SECONDS = 2
 RECONNECT_WITHIN_MS = (500, 4000)
 
 
 class Socket(Protocol):
-    """What the hub needs of a connection: events come by ``address``, presence is kept by ``owner``."""
+    """What the hub needs of a connection: events come by ``address``, presence is kept by ``owner``.
+
+    Of a ``device``, where it is known, there is one connection.
+    """
 
     connection_id: str
     address: str
     owner: str
+    device: str
     last_seq: int
 
     async def deliver(self, push: Push) -> None:
@@ -74,6 +79,22 @@ class Socket(Protocol):
 
     async def close(self, code: int) -> None:
         """Close the socket."""
+
+
+def _replacing(socket: Socket) -> Push:
+    """Return what closes older connections of a socket's device."""
+    return Push(
+        address=socket.address,
+        origin=socket.device,
+        close=CloseCode.REPLACED,
+        older_than=socket.connection_id,
+    )
+
+
+def _is_meant(push: Push, socket: Socket) -> bool:
+    """Return whether a push that closes is for this socket; ids of connections rise with time."""
+    is_named = push.origin in {socket.connection_id, socket.owner, socket.device}
+    return is_named and (not push.older_than or socket.connection_id < push.older_than)
 
 
 class HubClosing(Exception):
@@ -126,8 +147,9 @@ class Hub:
     # --- connections
 
     async def add(self, socket: Socket) -> None:
-        """Register a connection: from now on pushes reach it. The oldest of more than five is closed.
+        """Register a connection: from now on pushes reach it.
 
+        The oldest of more than five is closed, and so is an older one of the same device.
         Raises `HubClosing` once the process has begun to stop.
         """
         await self._wait_for_subscription()
@@ -140,8 +162,13 @@ class Hub:
         except (RedisError, OSError):
             self._presence_lost = True
             return
-        surplus = connections[:-MAX_CONNECTIONS_PER_USER]
-        await send([Push(address=socket.address, origin=c, close=CloseCode.REPLACED) for c in surplus])
+        closing = [
+            Push(address=socket.address, origin=surplus, close=CloseCode.REPLACED)
+            for surplus in connections[:-MAX_CONNECTIONS_PER_USER]
+        ]
+        if socket.device and len(connections) > 1:
+            closing.append(_replacing(socket))
+        await send(closing)
 
     async def _wait_for_subscription(self) -> None:
         """Wait a moment, so that nothing pushed after a snapshot is missed; the outbox has it anyway."""
@@ -193,23 +220,25 @@ class Hub:
         await self._deliver(Push(**item) for item in message["items"])
 
     async def _deliver(self, pushes: Iterable[Push]) -> None:
+        began = time.monotonic()
         for push in pushes:
             if push.token:
                 self._answers.expect()
-            sockets = self._sockets.get(push.address)
-            if sockets is None:
-                continue
-            for socket in list(sockets.values()):
-                try:
-                    await self._hand(push, socket)
-                except Exception:
-                    log.exception("push_not_delivered", connection=socket.connection_id)
+            for socket in list(self._sockets.get(push.address, {}).values()):
+                await self._hand(push, socket)
+                if time.monotonic() - began > TURN_SECONDS:
+                    # A full room takes longer than anybody's pong may wait.
+                    await asyncio.sleep(0)
+                    began = time.monotonic()
 
     async def _hand(self, push: Push, socket: Socket) -> None:
-        if not push.close:
-            await socket.deliver(push)
-        elif push.origin in {socket.connection_id, socket.owner}:
-            await socket.close(push.close)
+        try:
+            if not push.close:
+                await socket.deliver(push)
+            elif _is_meant(push, socket):
+                await socket.close(push.close)
+        except Exception:
+            log.exception("push_not_delivered", connection=socket.connection_id)
 
     async def _renew(self) -> None:
         self._notice_lag()

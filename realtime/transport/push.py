@@ -33,7 +33,8 @@ class Push:
     ``again`` marks a durable frame that is sent once more on purpose. The connection ``origin`` gets
     ``origin_frame`` instead, which has its ``ref``. A frame with ``latest_of`` is sent only where it differs
     from the last one of that name. ``close`` closes, instead of sending, the connection
-    ``origin``, or all connections of the owner ``origin``.
+    ``origin``, or all connections of the owner or the device ``origin``; with ``older_than`` only those that
+    were opened before that connection.
     """
 
     address: str
@@ -45,6 +46,7 @@ class Push:
     origin_frame: str = ""
     latest_of: str = ""
     close: int = 0
+    older_than: str = ""
 
 
 def ping(address: str, *, nonce: str, now: datetime) -> Push:

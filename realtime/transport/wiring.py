@@ -6,7 +6,7 @@ from typing import Any
 
 from realtime.protocol.errors import CloseCode
 from realtime.protocol.messages import ClientMessage, ServerMessage
-from realtime.transport.auth import Caller
+from realtime.transport.auth import Caller, caller_from_token
 from realtime.transport.events import Origin
 from realtime.transport.push import Push
 
@@ -32,20 +32,30 @@ class End:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a socket's events come from, and the device that it is of: a second one closes the first."""
+
+    address: str
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wiring:
     """What a socket is connected to; all of it synchronous, run off the event loop.
 
-    ``place`` says where the socket's events come from, and refuses who may not be there; without it, they are
-    the caller's own. ``arrived`` and ``departed`` hear of each connection's begin and end. ``answered`` is
-    called after answers to health checks and deliveries were written.
+    ``identify`` tells who a token speaks for. ``place`` says where the socket's events come from, and refuses
+    who may not be there; without it, they are the caller's own. A handler may return the message that answers
+    its command, for the connection alone that sent it. ``arrived`` and ``departed`` hear of each connection's
+    begin and end. ``answered`` is called after answers to health checks and deliveries were written.
     """
 
     snapshot: Callable[[Caller, str, int | None], Snapshot]
-    handlers: Mapping[type[ClientMessage], Callable[[Caller, Any, Origin], None]]
+    handlers: Mapping[type[ClientMessage], Callable[[Caller, Any, Origin], ServerMessage | None]]
     arrived: Callable[[Caller, str, str], None]
     departed: Callable[[End], None]
     answered: Callable[[], None]
-    place: Callable[[Caller, Mapping[str, str]], str] | None = None
+    identify: Callable[[str], Caller] = caller_from_token
+    place: Callable[[Caller, Mapping[str, str]], Place] | None = None
 
 
 class Refused(Exception):

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import IO
 
 import pytest
+from websockets.exceptions import InvalidHandshake
 
 from tests.acceptance.stacks import ROOT, Stack, clean_environment
 from tests.players import Frame, Player, token_for
@@ -100,7 +101,7 @@ async def test_tickets_survive_a_killed_web_process(stack: Stack) -> None:
             try:
                 await eve.connect("?last_seq=1")
                 break
-            except OSError:
+            except (OSError, InvalidHandshake):
                 await asyncio.sleep(0.1)
         restored = await eve.next("state_restored", since=seen)
         assert restored["data"]["ticket"]["queued_at"] == entry["queued_at"]

@@ -10,42 +10,22 @@ from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, Route, expect
 
 from tests.acceptance.stacks import Stack, eventually
-from tests.browser.conftest import OpenWindow, Picture
+from tests.browser.conftest import OpenWindow
+from tests.browser.screens import (
+    LOOKS,
+    NARROWEST,
+    answer,
+    expect_duel,
+    expect_searching,
+    find_a_match,
+    heading,
+    leave_the_game,
+    press,
+    scrolls_sideways,
+    sign_in,
+)
 
 pytestmark = pytest.mark.browser
-
-expect.set_options(timeout=15_000)
-
-LOOKS: dict[str, dict[str, Any]] = {
-    "light": {"viewport": {"width": 1100, "height": 760}, "color_scheme": "light"},
-    "dark": {"viewport": {"width": 1100, "height": 760}, "color_scheme": "dark"},
-    "phone": {"viewport": {"width": 375, "height": 780}, "device_scale_factor": 2, "has_touch": True},
-}
-NARROWEST = {"viewport": {"width": 320, "height": 640}}
-
-
-def sign_in(page: Page, name: str) -> None:
-    page.get_by_label("Your name").fill(name)
-    page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_role("radio").first).to_be_checked()
-
-
-def find_a_match(page: Page) -> None:
-    page.get_by_role("button", name="Find a match").click()
-
-
-def heading(page: Page, text: str) -> Any:
-    return page.get_by_role("heading", level=1, name=text)
-
-
-def expect_searching(page: Page) -> None:
-    expect(heading(page, "Searching for an opponent")).to_be_visible()
-
-
-def expect_room(page: Page, opponent: str) -> None:
-    expect(heading(page, f"You are playing {opponent}")).to_be_visible()
-    expect(page.get_by_text("Both of you are here.").first).to_be_visible()
-    expect(page.get_by_role("list", name="Players").get_by_text("Connected")).to_have_count(2)
 
 
 def seconds_waited(page: Page) -> int:
@@ -58,44 +38,6 @@ def is_served(page: Page) -> bool:
         return page.request.get("/health/live", timeout=2000).ok
     except PlaywrightError:
         return False
-
-
-def meet(ada: Page, ben: Page) -> None:
-    sign_in(ada, "Ada")
-    sign_in(ben, "Ben")
-    find_a_match(ada)
-    find_a_match(ben)
-    expect_room(ada, "Ben")
-    expect_room(ben, "Ada")
-
-
-@pytest.mark.parametrize("look", LOOKS)
-def test_two_who_meet_are_in_one_room_and_meet_again_after_one_has_left(
-    open_window: OpenWindow, picture: Picture, look: str
-) -> None:
-    ada, ben = open_window(**LOOKS[look]), open_window()
-    sign_in(ada, "Ada")
-    picture(ada, f"pools-{look}")
-    sign_in(ben, "Ben")
-    find_a_match(ada)
-    expect_searching(ada)
-    expect(ada.get_by_text("±100")).to_be_visible()
-    picture(ada, f"searching-{look}", after_seconds=8)
-    find_a_match(ben)
-    expect_room(ada, "Ben")
-    expect_room(ben, "Ada")
-    picture(ada, f"room-{look}")
-
-    ada.get_by_role("button", name="Leave the game").click()
-    expect(heading(ada, "You have left the game")).to_be_visible()
-    expect(heading(ben, "The game is over")).to_be_visible()
-    expect(ben.get_by_text("Ben left the game.")).to_have_count(0)
-    expect(ben.get_by_text("Ada left the game.").first).to_be_visible()
-
-    ada.get_by_role("button", name="Find another match").click()
-    ben.get_by_role("button", name="Find another match").click()
-    expect_room(ada, "Ben")
-    expect_room(ben, "Ada")
 
 
 def test_a_reload_while_searching_keeps_the_place_and_the_time(open_window: OpenWindow) -> None:
@@ -111,38 +53,13 @@ def test_a_reload_while_searching_keeps_the_place_and_the_time(open_window: Open
     expect(ada.get_by_text("You have left the queue.").first).to_be_visible()
 
 
-def test_a_reload_in_the_room_is_a_short_absence(open_window: OpenWindow) -> None:
-    ada, ben = open_window(), open_window()
-    meet(ada, ben)
-    ben.goto("about:blank")
-    players = ada.get_by_role("list", name="Players")
-    expect(players.get_by_text(re.compile(r"Connection lost, (10|\d).s left"))).to_be_visible()
-    ben.go_back()
-    expect_room(ben, "Ada")
-    expect_room(ada, "Ben")
-
-
-def test_who_does_not_come_back_has_left(open_window: OpenWindow) -> None:
-    ada, ben = open_window(), open_window()
-    meet(ada, ben)
-    ben.goto("about:blank")
-    expect(heading(ada, "The game is over")).to_be_visible(timeout=40_000)
-    expect(ada.get_by_text("Ben did not come back.").first).to_be_visible()
-    ben.go_back()
-    expect(heading(ben, "What would you like to play?")).to_be_visible()
-    ada.get_by_role("button", name="Choose another pool").click()
-    expect(ada.get_by_role("button", name="Find a match")).to_be_enabled()
-
-
-def test_the_same_player_in_a_second_window_is_in_the_same_room(open_window: OpenWindow) -> None:
-    ada, ben = open_window(), open_window()
-    meet(ada, ben)
-    with ada.expect_popup() as opened:
-        ada.evaluate("window.open('/', '_blank')")  # a copy of this tab, with what it keeps
-    expect_room(opened.value, "Ben")
-    ada.close()
-    expect_room(opened.value, "Ben")
-    expect_room(ben, "Ada")
+def test_who_signs_out_is_forgotten(open_window: OpenWindow) -> None:
+    ada = open_window()
+    sign_in(ada, "Ada")
+    press(ada, "Change name")
+    expect(heading(ada, "Find somebody to play with")).to_be_visible()
+    ada.reload()
+    expect(heading(ada, "Find somebody to play with")).to_be_visible()
 
 
 def test_nobody_is_sent_to_somebody_who_has_gone(open_window: OpenWindow) -> None:
@@ -169,7 +86,7 @@ def test_nobody_is_sent_to_somebody_who_has_gone(open_window: OpenWindow) -> Non
     ben = open_window()
     sign_in(ben, "Ben")
     find_a_match(ben)
-    expect_room(ada, "Ben")
+    expect_duel(ada, "Ben")
 
 
 def test_a_server_that_dies_is_survived_with_the_place_in_the_queue(
@@ -212,8 +129,7 @@ def test_nothing_is_wider_than_a_phone(open_window: OpenWindow, look: dict[str, 
     ada, ben = open_window(**look), open_window()
 
     def expect_fit() -> None:
-        overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        assert ada.evaluate(overflow) == 0
+        assert not scrolls_sideways(ada)
 
     expect_fit()
     long_name = "Wolfeschlegelsteinhausenbergerdorff"
@@ -224,11 +140,12 @@ def test_nothing_is_wider_than_a_phone(open_window: OpenWindow, look: dict[str, 
     expect_fit()
     sign_in(ben, "Ben")
     find_a_match(ben)
-    expect_room(ben, long_name)
-    expect_room(ada, "Ben")
+    expect_duel(ben, long_name)
+    expect_duel(ada, "Ben")
     expect_fit()
-    ada.get_by_role("button", name="Leave the game").click()
-    expect(heading(ada, "You have left the game")).to_be_visible()
+    answer(ada)
+    expect_fit()
+    leave_the_game(ada)
     expect_fit()
 
 

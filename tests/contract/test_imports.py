@@ -24,6 +24,9 @@ SERVICES = "Inside matchmaking's services: whole stories, matches, tickets"
 HOSTS = "Inside the game hosts: what they are, what a remote one stands on"
 RULES = "Inside matchmaking's rules: who fits whom is known to pairing alone"
 REALTIME = "Inside realtime: doors, writes, reads, transport, tables, rules and protocol"
+ROUTES = "Inside realtime's routes: each on its own"
+GAMES = "Inside realtime's services: who joins, who is there, what is played, rooms"
+GAME_RULES = "Inside realtime's rules: the game, what it is made of"
 TRANSPORT = "Inside the transport: sockets, hub, outbox, and what they stand on"
 PROTOCOL = "Inside the protocol: what is generated, frames, messages"
 PURE = "Rules and protocol are pure: no framework, no I/O, no clock, no chance"
@@ -41,7 +44,7 @@ UNDECIDED = ""
 # contract: the file of an offence, and what is imported there; a new module is an offence by itself
 OFFENCES: dict[str, list[tuple[str, str]]] = {
     APPS: [
-        ("realtime/services.py", "matchmaking.selectors"),
+        ("realtime/services/rooms.py", "matchmaking.selectors"),
         ("matchmaking/services/tickets.py", "challenges.apps"),
         ("challenges/apps.py", "matchmaking_site.celery"),
     ],
@@ -71,8 +74,21 @@ OFFENCES: dict[str, list[tuple[str, str]]] = {
     REALTIME: [
         ("realtime/selectors.py", "realtime.services"),
         ("realtime/transport/push.py", "realtime.selectors"),
-        ("realtime/domain/participants.py", "realtime.protocol.messages"),
+        ("realtime/protocol/messages.py", "realtime.domain.quiz"),
         ("realtime/undecided.py", UNDECIDED),
+    ],
+    ROUTES: [
+        ("realtime/api/events.py", "realtime.api.sessions"),
+        ("realtime/api/undecided.py", UNDECIDED),
+    ],
+    GAMES: [
+        ("realtime/services/rooms.py", "realtime.services.participants"),
+        ("realtime/services/participants.py", "realtime.services.play"),
+        ("realtime/services/undecided.py", UNDECIDED),
+    ],
+    GAME_RULES: [
+        ("realtime/domain/quiz.py", "realtime.domain.duels"),
+        ("realtime/domain/undecided.py", UNDECIDED),
     ],
     TRANSPORT: [
         ("realtime/transport/push.py", "realtime.transport.events"),
@@ -100,15 +116,15 @@ OFFENCES: dict[str, list[tuple[str, str]]] = {
         ("realtime/transport/hub.py", "realtime.models"),
     ],
     WIRING: [
-        ("realtime/services.py", "realtime.transport.wiring"),
+        ("realtime/services/play.py", "realtime.transport.wiring"),
     ],
     COMPOSITION: [
         ("matchmaking_site/urls.py", "matchmaking.commands"),
         ("matchmaking/commands.py", "realtime.transport.consumers"),
-        ("realtime/api.py", "realtime.transport.bodies"),
+        ("realtime/api/events.py", "realtime.transport.bodies"),
     ],
     HUB: [
-        ("realtime/services.py", "realtime.transport.hub"),
+        ("realtime/services/play.py", "realtime.transport.hub"),
     ],
     SERVER: [
         ("matchmaking_site/asgi.py", "realtime.transport.server"),
@@ -118,7 +134,7 @@ OFFENCES: dict[str, list[tuple[str, str]]] = {
         ("matchmaking_site/stack/page.py", "realtime.protocol.codec"),
     ],
     ALONE: [
-        ("realtime/services.py", "tests"),
+        ("realtime/services/play.py", "tests"),
         ("matchmaking/wakeup.py", "examples"),
         ("matchmaking_site/management/commands/demo.py", "hypothesis"),
     ],

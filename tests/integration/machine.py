@@ -184,6 +184,9 @@ class Model:
         for match in sorted(matches, key=lambda match: match.id not in self.pairings):
             (self._moved if match.id in self.pairings else self._reserved)(match, deed, now)
         assert self.places.keys() == {ticket.id for ticket in tickets}, "a ticket is lost"
+        # A step rolls matches back before it confirms others, whose players still have a place then.
+        live = {*Ticket.LIVE, Ticket.Status.MATCHED}
+        by_age = [t.user_id for t in tickets if t.status in live and not self.places[t.id].end]
         for ticket in tickets:
             self._ended(ticket, deed, now)
         self._check_one_at_most(tickets, matches)
@@ -191,7 +194,7 @@ class Model:
             free = [t for t in tickets if t.status == "SEARCHING" and t.unreachable_since is None]
             ready = [t.rating for t in free if past(self.places[t.id].free_from, 0, now)]
             assert len(ready) == len(set(ready)), f"who fit were not reserved at {now}: {free}"
-        self._check_told([t.user_id for t in tickets if t.status in Ticket.LIVE], deed)
+        self._check_told(by_age, deed)
 
     # --- tickets
 

@@ -110,7 +110,7 @@ def test_another_tenants_player_of_the_same_name_may_queue(server: GameServer, d
 def test_the_game_of_an_own_match_that_has_ended_keeps_nobody_out(played: Match, server: GameServer) -> None:
     with pytest.raises(ActiveGameExists):
         queued("ann", Pool.objects.get())
-    endings.finish(played.id, database_now())
+    endings.finish(played.id, None, database_now())
     before = questions(server)
     assert_may_queue("ann", "bob")
     assert questions(server) == before + 2, "they were asked about, and the game was seen"
@@ -119,7 +119,7 @@ def test_the_game_of_an_own_match_that_has_ended_keeps_nobody_out(played: Match,
 def test_anothers_match_that_has_ended_says_nothing_of_ones_own_game(
     played: Match, server: GameServer
 ) -> None:
-    endings.finish(played.id, database_now())
+    endings.finish(played.id, None, database_now())
     elsewhere = play_elsewhere(server, "ann")
     with pytest.raises(ActiveGameExists):
         queued("ann", Pool.objects.get())
@@ -350,7 +350,7 @@ def test_a_match_that_has_ended_does_not_end_again(pair: list[Ticket]) -> None:
     match = confirmed_match("ann", "bob")
     ends: list[datetime | None] = []
     for _ in range(2):
-        endings.finish(match.id, database_now())
+        endings.finish(match.id, None, database_now())
         match.refresh_from_db()
         ends.append(match.finished_at)
     assert ends[0] == ends[1]

@@ -17,10 +17,10 @@ from matchmaking.domain.matches import Cause, Stage
 from matchmaking.models import Match, MatchPlayer, Pool, Ticket
 from matchmaking.services import endings, leaving, loop, matches, tickets
 from matchmaking.services.rollback import Failure, roll_back
-from realtime import services as sessions
 from realtime import tasks as session_tasks
 from realtime.models import Event, GameSession, Participant
-from realtime.services import NewSession
+from realtime.services import participants, rooms, sessions
+from realtime.services.sessions import NewSession
 from realtime.transport.database import database_now
 from realtime.transport.events import NO_ORIGIN
 from tests.factories import (
@@ -77,7 +77,7 @@ def cancellations(name: str) -> list[tuple[str, bool]]:
 
 
 def end_match(match: Match) -> None:
-    endings.finish(match.id, database_now())
+    endings.finish(match.id, None, database_now())
 
 
 def fail_to_answer(*names: str) -> None:
@@ -793,7 +793,11 @@ def test_the_tasks_of_the_beat_do_what_is_due(ann: Ticket, bob: Ticket) -> None:
     session_tasks.purge_events()
     match.refresh_from_db()
     assert match.status == "FINISHED"
-    assert set(Event.objects.values_list("type", flat=True)) == {"participant_left", "game_over"}
+    assert set(Event.objects.values_list("type", flat=True)) == {
+        "participant_left",
+        "game_state_update",
+        "game_over",
+    }
 
 
 # --- the end of a match
@@ -806,7 +810,7 @@ def test_when_a_player_leaves_the_session_the_match_ends_and_both_may_queue_agai
     assert match.session_id is not None
     with pytest.raises(ActiveGameExists):
         queued("bob", duel)
-    sessions.leave(match.session_id, "ann", now=database_now())
+    participants.leave(match.session_id, "ann", now=database_now())
     match.refresh_from_db()
     assert (match.status, match.result, match.finished_at is None) == ("FINISHED", None, False)
     assert not MatchPlayer.objects.filter(is_live=True).exists()
@@ -825,15 +829,15 @@ def test_a_player_has_30_seconds_to_come_back(
     assert session is not None
     now = database_now()
     for name in ("ann", "bob"):
-        sessions.arrive(session, name, connection_id=f"{name}-1", now=now)
-    sessions.drop(session, "ann", connection_id="ann-1", is_last=True, now=now)
-    sessions.expire_grace(now=now + timedelta(seconds=dropped_ago))
+        participants.arrive(session, name, connection_id=f"{name}-1", now=now)
+    participants.drop(session, "ann", connection_id="ann-1", is_last=True, now=now)
+    participants.expire_grace(now=now + timedelta(seconds=dropped_ago))
     match.refresh_from_db()
     assert (match.status == "FINISHED") is is_over
     assert (Participant.objects.get(user_id="ann").connection_state == "disconnected") is is_over
     assert Participant.objects.get(user_id="bob").connection_state == "connected"
-    assert sessions.expire_grace(now=now + timedelta(seconds=60)) == (0 if is_over else 1)
-    assert sessions.expire_grace(now=now + timedelta(seconds=90)) == 0
+    assert participants.expire_grace(now=now + timedelta(seconds=60)) == (0 if is_over else 1)
+    assert participants.expire_grace(now=now + timedelta(seconds=90)) == 0
     types = list(Event.objects.filter(address=f"session:{session}").values_list("type", flat=True))
     assert (types.count("participant_left"), types.count("game_over")) == (1, 1)
 
@@ -842,12 +846,12 @@ def test_who_comes_back_within_the_grace_period_has_lost_nothing(ann: Ticket, bo
     session = confirmed_match("ann", "bob").session_id
     assert session is not None
     now = database_now()
-    sessions.arrive(session, "ann", connection_id="old", now=now)
-    sessions.drop(session, "ann", connection_id="old", is_last=True, now=now)
-    sessions.arrive(session, "ann", connection_id="new", now=now + timedelta(seconds=29))
-    sessions.drop(session, "ann", connection_id="old", is_last=True, now=now + timedelta(seconds=29))
+    participants.arrive(session, "ann", connection_id="old", now=now)
+    participants.drop(session, "ann", connection_id="old", is_last=True, now=now)
+    participants.arrive(session, "ann", connection_id="new", now=now + timedelta(seconds=29))
+    participants.drop(session, "ann", connection_id="old", is_last=True, now=now + timedelta(seconds=29))
     Participant.objects.filter(user_id="bob").update(dropped_at=now + timedelta(seconds=60))
-    assert sessions.expire_grace(now=now + timedelta(seconds=60)) == 0
+    assert participants.expire_grace(now=now + timedelta(seconds=60)) == 0
     types = list(Event.objects.filter(address=f"session:{session}").values_list("type", flat=True))
     assert types == [
         "participant_joined",
@@ -859,8 +863,8 @@ def test_who_comes_back_within_the_grace_period_has_lost_nothing(ann: Ticket, bo
 def test_who_never_comes_loses_its_place_after_the_grace_period(ann: Ticket, bob: Ticket) -> None:
     match = confirmed_match("ann", "bob")
     assert match.confirmed_at is not None
-    assert sessions.expire_grace(now=match.confirmed_at + timedelta(seconds=29)) == 0
-    assert sessions.expire_grace(now=match.confirmed_at + timedelta(seconds=31)) == 2
+    assert participants.expire_grace(now=match.confirmed_at + timedelta(seconds=29)) == 0
+    assert participants.expire_grace(now=match.confirmed_at + timedelta(seconds=31)) == 2
     match.refresh_from_db()
     assert match.status == "FINISHED"
 
@@ -898,16 +902,14 @@ def test_a_session_that_fails_stops_no_other_from_ending(duel: Pool, monkeypatch
         made.append(confirmed_match(*pair))
     bad, good = made
 
-    def refuse(match_id: UUID, _now: datetime) -> None:
+    def refuse(match_id: UUID, _outcome: object, _now: datetime) -> None:
         if match_id == bad.id:
             raise ValueError("broken on purpose")
 
-    monkeypatch.setattr(
-        sessions, "session_finished_listeners", [refuse, *sessions.session_finished_listeners]
-    )
-    sessions.expire_grace(now=database_now() + timedelta(seconds=60))
+    monkeypatch.setattr(rooms, "session_finished_listeners", [refuse, *rooms.session_finished_listeners])
+    participants.expire_grace(now=database_now() + timedelta(seconds=60))
     assert {m.id: m.status for m in Match.objects.all()} == {bad.id: "CONFIRMED", good.id: "FINISHED"}
     monkeypatch.undo()
-    sessions.expire_grace(now=database_now() + timedelta(seconds=60))
+    participants.expire_grace(now=database_now() + timedelta(seconds=60))
     bad.refresh_from_db()
     assert bad.status == "FINISHED"

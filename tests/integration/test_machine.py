@@ -29,11 +29,11 @@ from matchmaking.hosts import game_host
 from matchmaking.hosts.port import Created
 from matchmaking.models import Match, Rating
 from matchmaking.services import leaving, loop, matches, staff, sweep, tickets
-from realtime import services as sessions
 from realtime import tasks as session_tasks
 from realtime.models import Event
 from realtime.protocol.errors import DomainError
 from realtime.protocol.messages import JoinQueueData
+from realtime.services import participants, rooms, sessions
 from realtime.transport.database import database_now
 from realtime.transport.events import NO_ORIGIN, Origin
 from realtime.transport.presence_writer import PresenceWriter
@@ -478,12 +478,14 @@ class Machine(RuleBasedStateMachine):
             assert room is not None
             if leaves:
                 due = lambda p, _: {Outcome("FINISHED") if p is found[1] else p.outcome}  # noqa: E731
-                self.do("session", lambda: sessions.leave(room, name, now=database_now()), due=due)
+                self.do("session", lambda: participants.leave(room, name, now=database_now()), due=due)
                 return
-            owner, socket = sessions.participant_owner(room, name), f"socket-{next(self.ids)}"
+            owner, socket = rooms.participant_owner(room, name), f"socket-{next(self.ids)}"
             self.rooms[owner] = socket
             self.tell(self.web.add(owner, socket))
-            self.do("session", lambda: sessions.arrive(room, name, connection_id=socket, now=database_now()))
+            self.do(
+                "session", lambda: participants.arrive(room, name, connection_id=socket, now=database_now())
+            )
             found[1].away.pop(name, None)
 
     @rule()

@@ -355,7 +355,7 @@ def careful(db: None) -> Pool:
 
 def have_met(*names: str, minutes_ago: float = 0) -> Match:
     match = confirmed_match(*names)
-    endings.finish(match.id, database_now())
+    endings.finish(match.id, None, database_now())
     ago = timedelta(minutes=minutes_ago)
     Match.objects.filter(id=match.id).update(confirmed_at=F("confirmed_at") - ago)
     return match

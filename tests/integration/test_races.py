@@ -125,7 +125,7 @@ def test_a_join_that_races_the_confirmation_never_makes_a_ticket_beside_a_match(
         assert confirmed == [match.id]
         assert raised(joined, AlreadyInQueue) + raised(joined, ActiveGameExists) == 3, joined
         assert_one_at_most()
-        endings.finish(match.id, database_now())
+        endings.finish(match.id, None, database_now())
 
 
 def test_a_leave_that_races_the_confirmation_wins_or_loses_whole(duel: Pool) -> None:
@@ -139,7 +139,7 @@ def test_a_leave_that_races_the_confirmation_wins_or_loses_whole(duel: Pool) -> 
         assert match.status == ("CONFIRMED" if isinstance(left, Exception) else "CANCELLED"), left
         assert_one_at_most()
         assert_every_ticket_ended_once()
-        endings.finish(match.id, database_now())
+        endings.finish(match.id, None, database_now())
         Ticket.objects.filter(status__in=Ticket.LIVE).delete()
 
 

@@ -256,7 +256,7 @@ def test_the_timeline_tells_a_match_from_its_beginning_to_its_end(pair: list[Tic
     assert story(match) == confirmed
     endings.note_playing({match.id: False})
     assert story(match) == [*confirmed, "the game host says that nobody plays"]
-    endings.finish(match.id, database_now())
+    endings.finish(match.id, None, database_now())
     assert story(match) == [*confirmed, "the game host says that nobody plays", "finished"]
 
 

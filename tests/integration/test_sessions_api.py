@@ -33,12 +33,19 @@ def test_a_player_sees_the_session(session: GameSession, base: str) -> None:
         "session": {
             "session_id": str(session.id),
             "kind": "duel",
+            "title": "",
             "match_id": str(session.match_id),
+            "join_code": None,
+            "join_url": None,
             "finished_at": None,
         },
         "phase": "lobby",
+        "ends_at": None,
         "question": None,
         "time_left_ms": None,
+        "correct_choice": None,
+        "tally": None,
+        "leaderboard": None,
         "participant_id": players["ann"],
         "score": 0,
         "answers": [],
@@ -98,8 +105,8 @@ def test_who_leaves_ends_the_duel_for_both(session: GameSession, base: str) -> N
 def test_leaving_twice_is_leaving_once(session: GameSession) -> None:
     first = Rest("ann").post(path(session) + "/leave")
     events = list(Event.objects.filter(address=f"session:{session.id}").values_list("type", flat=True))
-    assert events == ["participant_left", "game_over"]
+    assert events == ["participant_left", "game_state_update", "game_over"]
     assert Rest("ann").post(path(session) + "/leave").body == first.body
     assert Rest("bob").post(path(session) + "/leave").body["phase"] == "finished"
-    assert Event.objects.filter(address=f"session:{session.id}").count() == 2
+    assert Event.objects.filter(address=f"session:{session.id}").count() == 3
     assert not Participant.objects.filter(user_id="bob", left_at__isnull=False).exists()

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { mock } from "node:test";
 
 import { CLIENT_MESSAGES, SERVER_MESSAGES } from "../../realtime/static/realtime/protocol.js";
+import { matchmakingClient, sessionClient } from "../../realtime/static/realtime/sockets.js";
 
 export const NOON = Date.parse("2030-01-01T12:00:00Z");
 
@@ -34,7 +35,7 @@ export class FakeSocket {
     if (!this.isAlive) throw new Error("sent on a closed socket");
     const { type, ref, data } = JSON.parse(text);
     assert.ok(CLIENT_MESSAGES.includes(type), `${type} is not in the protocol`);
-    this.sent.push({ type, ref, data });
+    this.sent.push({ type, ref, data, at: Date.now() });
   }
 
   close() {
@@ -56,13 +57,18 @@ export class FakeSocket {
   }
 
   restores(seq, more = {}) {
-    this.says("state_restored", { ...EMPTY, seq, resumed: false, gap: false, missed: [], ...more });
+    const empty = this.url.includes("/ws/sessions/") ? EMPTY_SESSION : EMPTY;
+    this.says("state_restored", { ...empty, seq, resumed: false, gap: false, missed: [], ...more });
   }
 
   /** The server, or the network, closes. */
   ends(code) {
     this.isAlive = false;
     this.onclose?.({ code });
+  }
+
+  sentFrames() {
+    return this.sent.map(({ type, ref, data }) => ({ type, ref, data }));
   }
 
   sentTypes() {
@@ -72,6 +78,15 @@ export class FakeSocket {
 
 export const EMPTY = {
   ticket: null, match: null, session_id: null, challenges: { incoming: [], outgoing: [] }, party: null,
+};
+
+export const EMPTY_SESSION = {
+  session: {
+    session_id: "s1", kind: "duel", title: "", match_id: "m1", join_code: null, join_url: null,
+    created_at: "2030-01-01T12:00:00Z", finished_at: null,
+  },
+  phase: "lobby", ends_at: null, question: null, time_left_ms: null, correct_choice: null, tally: null,
+  leaderboard: null, participant_id: "p1", score: 0, answers: [], participants: [], locked: false,
 };
 
 /** Time stands still until `passes`. */
@@ -90,3 +105,24 @@ export async function passes(ms) {
   mock.timers.tick(ms);
   await settled();
 }
+
+/** What REST says is told by tests of their own. */
+const never = () => new Promise(() => {});
+export const FIRST = "00000000-0000-7000-8000-000000000001";
+
+export function make(build = matchmakingClient, options = {}) {
+  const client = build({ origin: "https://play.example", WebSocket: FakeSocket, getToken: () => "t0k.e.n", readActive: never, ...options });
+  const heard = [];
+  client.addEventListener("message", ({ detail }) => heard.push(detail.type));
+  return { client, heard };
+}
+
+export async function connected({ seq = 0, ...options } = {}) {
+  const made = make(options.build, options);
+  made.client.connect();
+  await settled();
+  FakeSocket.newest.greets(seq);
+  return { ...made, socket: FakeSocket.newest };
+}
+
+export const session = (options) => sessionClient({ ...options, sessionId: "s1", deviceId: "d".repeat(16) });

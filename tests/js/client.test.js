@@ -2,30 +2,11 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
 import { CommandError } from "../../realtime/static/realtime/client.js";
-import { matchmakingClient, sessionClient } from "../../realtime/static/realtime/sockets.js";
-import { FakeSocket, NOON, passes, settled, stopTime } from "./cast.js";
+import { matchmakingClient } from "../../realtime/static/realtime/sockets.js";
+import { connected, FakeSocket, FIRST, make, NOON, passes, session, settled, stopTime } from "./cast.js";
 
 beforeEach(stopTime);
 afterEach(() => mock.timers.reset());
-
-const FIRST = "00000000-0000-7000-8000-000000000001";
-
-function make(build = matchmakingClient, options = {}) {
-  const client = build({ origin: "https://play.example", WebSocket: FakeSocket, getToken: () => "t0k.e.n", ...options });
-  const heard = [];
-  client.addEventListener("message", ({ detail }) => heard.push(detail.type));
-  return { client, heard };
-}
-
-async function connected({ seq = 0, ...options } = {}) {
-  const made = make(options.build, options);
-  made.client.connect();
-  await settled();
-  FakeSocket.newest.greets(seq);
-  return { ...made, socket: FakeSocket.newest };
-}
-
-const session = (options) => sessionClient({ ...options, sessionId: "s1", deviceId: "d".repeat(16) });
 
 // --- connecting
 
@@ -95,7 +76,7 @@ test("pings, heartbeats and a found match are answered before any listener runs"
   socket.says("ping", { nonce: "p" });
   socket.says("heartbeat_ping", { nonce: "h", seq: 0 });
   socket.says("match_found", { match_id: "m1" }, { id: FIRST, seq: 1 });
-  assert.deepEqual(socket.sent, [
+  assert.deepEqual(socket.sentFrames(), [
     { type: "pong", ref: undefined, data: { nonce: "p" } },
     { type: "heartbeat_pong", ref: undefined, data: { nonce: "h" } },
     { type: "ack", ref: undefined, data: { id: FIRST } },
@@ -147,6 +128,18 @@ test("an event after a gap is not told: the state that is asked for tells all", 
   assert.equal(client.lastSeq, 3);
 });
 
+test("a state that was made before what is held is not told, and asked for again", async () => {
+  const { client, heard, socket } = await connected({ seq: 3 });
+  client.resync();
+  socket.says("queue_cancelled", { queue_entry_id: "q1", reason: "staff" }, { id: FIRST, seq: 4 });
+  const before = [client.known, heard.length];
+  socket.restores(3);
+  assert.deepEqual([client.known, heard.length, client.lastSeq], [...before, 4]);
+  assert.deepEqual(socket.sentTypes(), ["resync", "resync"]);
+  socket.restores(4);
+  assert.equal(heard.at(-1), "state_restored");
+});
+
 test("a state that is older than an event seen before it is asked for again", async () => {
   const { client } = make();
   client.connect();
@@ -168,183 +161,6 @@ test("a server that was set back is believed", async () => {
   assert.equal(heard.at(-1), "queue_joined");
 });
 
-// --- losing and coming back
-
-test("matchmaking tries three times, then waits to be woken", async () => {
-  const { client, socket } = await connected();
-  socket.ends(1006);
-  for (const delay of [1000, 2000, 4000]) {
-    assert.deepEqual([client.state, client.retryDelayMs, client.isReconnecting], ["closed", delay, true]);
-    await passes(delay - 1);
-    assert.equal(FakeSocket.alive.length, 0);
-    await passes(1);
-    assert.deepEqual([client.state, FakeSocket.alive.length], ["connecting", 1]);
-    FakeSocket.newest.ends(1006);
-  }
-  assert.deepEqual([client.retryAt, client.isReconnecting], [null, false]);
-  await passes(600_000);
-  assert.equal(FakeSocket.made.length, 4);
-  client.wake();
-  await settled();
-  assert.equal(FakeSocket.made.length, 5);
-});
-
-test("a session tries without end", async () => {
-  const { client, socket } = await connected({ build: session });
-  socket.ends(1006);
-  for (let tries = 1; tries <= 20; tries++) {
-    await passes(client.retryDelayMs);
-    FakeSocket.newest.ends(1006);
-  }
-  assert.deepEqual([FakeSocket.made.length, client.retryDelayMs], [21, 30_000]);
-});
-
-test("a hidden session sleeps when the grace period is over, until it is seen", async () => {
-  const { client, socket } = await connected({ build: session });
-  client.hidden = true;
-  socket.ends(1006);
-  for (let waited = 0; client.retryAt !== null; ) {
-    waited += client.retryDelayMs;
-    assert.ok(waited <= 31_000);
-    await passes(client.retryDelayMs);
-    FakeSocket.newest.ends(1006);
-  }
-  client.hidden = false;
-  client.wake();
-  await settled();
-  assert.equal(FakeSocket.alive.length, 1);
-});
-
-test("being woken cuts a wait short and leaves one socket", async () => {
-  const { client, socket } = await connected();
-  socket.ends(1006);
-  client.wake();
-  client.wake();
-  await settled();
-  await passes(5000);
-  assert.equal(FakeSocket.made.length, 2);
-  assert.equal(FakeSocket.alive.length, 1);
-});
-
-test("a connection that works starts the count anew", async () => {
-  const { client, socket } = await connected();
-  socket.ends(1006);
-  await passes(1000);
-  FakeSocket.newest.ends(1006);
-  await passes(2000);
-  FakeSocket.newest.greets();
-  assert.equal(client.tries, 0);
-  FakeSocket.newest.ends(1006);
-  assert.equal(client.retryDelayMs, 1000);
-});
-
-test("a token that cannot be had counts as a failure", async () => {
-  const { client } = make(matchmakingClient, { getToken: () => Promise.reject(new Error("no")) });
-  client.connect();
-  await settled();
-  assert.deepEqual([client.state, client.retryDelayMs, FakeSocket.made.length], ["closed", 1000, 0]);
-});
-
-for (const code of [4501, 4503, 4504, 4509, 4510, 4513, 4999]) {
-  test(`after ${code} it stays away, even when woken, until the user wants it`, async () => {
-    const { client, socket } = await connected();
-    socket.ends(code);
-    client.wake();
-    await passes(600_000);
-    assert.deepEqual([client.state, client.closeCode, client.retryAt, FakeSocket.made.length], ["closed", code, null, 1]);
-    client.connect();
-    await settled();
-    assert.equal(FakeSocket.made.length, 2);
-  });
-}
-
-for (const code of [1000, 1006, 1009, 4000, 4001, 4008, 4009, 4029, 4499]) {
-  test(`after ${code} it comes back`, async () => {
-    const { client, socket } = await connected();
-    socket.ends(code);
-    await passes(client.retryDelayMs);
-    assert.equal(FakeSocket.made.length, 2);
-  });
-}
-
-test("after goodbye it comes back when the server said, then by its own policy", async () => {
-  const { client, socket } = await connected();
-  socket.says("goodbye", { reason: "server_going", reconnect_after_ms: 3456 });
-  socket.ends(4000);
-  assert.equal(client.retryDelayMs, 3456);
-  await passes(3456);
-  FakeSocket.newest.ends(1006);
-  assert.equal(client.retryDelayMs, 2000);
-});
-
-test("closing ends everything, and nothing comes back", async () => {
-  const { client, heard, socket } = await connected();
-  client.close();
-  assert.equal(socket.isAlive, false);
-  socket.ends(1006);
-  await passes(600_000);
-  client.wake();
-  await settled();
-  assert.deepEqual([client.state, FakeSocket.made.length, heard.length], ["closed", 1, 2]);
-});
-
-// --- silence
-
-test("30 s without a heartbeat are the end of a connection, other messages or not", async () => {
-  const { client, socket } = await connected();
-  await passes(20_000);
-  socket.says("queue_update", {});
-  await passes(9999);
-  assert.equal(client.state, "open");
-  await passes(1);
-  assert.deepEqual([client.state, client.retryDelayMs, FakeSocket.alive.length], ["closed", 1000, 0]);
-  await passes(1000);
-  assert.equal(FakeSocket.alive.length, 1);
-});
-
-test("heartbeats keep a connection", async () => {
-  const { client, socket } = await connected();
-  for (let count = 0; count < 20; count++) {
-    await passes(15_000);
-    socket.says("heartbeat_ping", { nonce: "n", seq: 0 });
-  }
-  assert.deepEqual([client.state, FakeSocket.made.length], ["open", 1]);
-});
-
-test("an old socket that speaks or ends late is not heard", async () => {
-  const { client, heard, socket } = await connected();
-  await passes(30_000);
-  await passes(1000);
-  FakeSocket.newest.greets();
-  const before = heard.length;
-  socket.says("queue_joined", {}, { id: FIRST, seq: 1 });
-  socket.ends(1006);
-  assert.deepEqual([client.state, heard.length, FakeSocket.made.length], ["open", before, 2]);
-});
-
-test("waking an open connection asks whether it lives", async () => {
-  const { client, socket } = await connected();
-  client.wake();
-  client.wake();
-  assert.deepEqual(socket.sentTypes(), ["heartbeat"]);
-  socket.says("heartbeat_ack", { server_time: "2030-01-01T12:00:00Z" });
-  await passes(20_000);
-  assert.equal(client.state, "open");
-  client.wake();
-  await passes(5000);
-  assert.deepEqual([client.state, FakeSocket.alive.length], ["closed", 0]);
-});
-
-test("a question to an old connection does not end the new one", async () => {
-  const { client, socket } = await connected();
-  client.wake();
-  socket.ends(1006);
-  await passes(1000);
-  FakeSocket.newest.greets();
-  await passes(10_000);
-  assert.deepEqual([client.state, FakeSocket.made.length], ["open", 2]);
-});
-
 // --- tokens
 
 test("a token that is about to expire is replaced on the open connection", async () => {
@@ -353,7 +169,7 @@ test("a token that is about to expire is replaced on the open connection", async
   const { socket } = await connected({ getToken });
   socket.says("token_expiring", { expires_in: 60 });
   await settled();
-  assert.deepEqual(socket.sent, [{ type: "authenticate", ref: undefined, data: { token: "n.e.w" } }]);
+  assert.deepEqual(socket.sentFrames(), [{ type: "authenticate", ref: undefined, data: { token: "n.e.w" } }]);
   assert.deepEqual(asked, [false, true]);
 });
 
@@ -370,7 +186,7 @@ test("after 4001 it comes back with a new token", async () => {
 test("a command is answered by the message with its ref", async () => {
   const { client, socket } = await connected();
   const joining = client.request("join_queue", { pool_key: "duel" });
-  const [{ ref, ...rest }] = socket.sent;
+  const [{ ref, ...rest }] = socket.sentFrames();
   assert.deepEqual(rest, { type: "join_queue", data: { pool_key: "duel" } });
   socket.says("queue_joined", { pool_key: "duel" }, { id: FIRST, seq: 1, ref });
   assert.equal((await joining).data.pool_key, "duel");
@@ -400,4 +216,43 @@ test("commands end with their connection, and without one are refused", async ()
   socket.ends(1006);
   await assert.rejects(leaving, { code: "connection_lost" });
   await assert.rejects(client.request("leave_queue"), { code: "connection_lost" });
+});
+
+test("to queue and to leave the queue are calls", async () => {
+  const { client, socket } = await connected();
+  const joining = client.joinQueue({ pool_key: "duel", max_gap: 50 });
+  socket.says("queue_joined", { queue_entry_id: "q1" }, { id: FIRST, seq: 1, ref: "1" });
+  assert.equal((await joining).queue_entry_id, "q1");
+  assert.equal(client.known.ticket.queue_entry_id, "q1");
+  const leaving = client.leaveQueue();
+  socket.says("queue_cancelled", { queue_entry_id: "q1", reason: "user_request" }, { id: FIRST, seq: 2, ref: "2" });
+  await leaving;
+  assert.equal(client.known.ticket, null);
+  const sent = socket.sent.map(({ type, data }) => [type, data]);
+  assert.deepEqual(sent, [["join_queue", { pool_key: "duel", max_gap: 50 }], ["leave_queue", {}]]);
+});
+
+test("to answer and to take another name are calls", async () => {
+  const { client, socket } = await connected({ build: session });
+  const answering = client.answer("q1", 2);
+  const result = { question_id: "q1", accepted: true, choice: 2, correct: true, score: 800 };
+  socket.says("answer_result", result, { ref: "1" });
+  assert.deepEqual(await answering, result);
+  assert.equal(client.known.score, 800);
+  const renaming = client.rename("Eve");
+  socket.says("error", { code: "name_taken", detail: "Taken" }, { ref: "2" });
+  await assert.rejects(renaming, { code: "name_taken" });
+  const sent = socket.sent.map(({ type, data }) => [type, data]);
+  assert.deepEqual(sent, [["answer", { question_id: "q1", choice: 2 }], ["rename", { display_name: "Eve" }]]);
+});
+
+test("what is known changes before anybody is told", async () => {
+  const { client } = make();
+  const seen = [];
+  for (const type of ["state", "message", "change"]) client.addEventListener(type, () => seen.push([type, client.known.restored]));
+  client.connect();
+  await settled();
+  FakeSocket.newest.greets();
+  const expected = [["state", false], ["message", false], ["change", false], ["state", true], ["message", true], ["change", true]];
+  assert.deepEqual(seen, expected);
 });

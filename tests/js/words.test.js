@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import * as words from "../../matchmaking_site/static/play/words.js";
+import { bannerWords, initials, presence, presenceOf } from "../../matchmaking_site/static/shared/words.js";
 
 test("waiting time is minutes and seconds, and never negative", () => {
   assert.deepEqual([-3, 0, 9.9, 65, 3600].map(words.clock), ["00:00", "00:00", "00:09", "01:05", "60:00"]);
@@ -36,7 +37,7 @@ test("a pool is told in few words, and none twice", () => {
 
 test("players are known by two letters at most", () => {
   const names = ["ada", "Ada Lovelace", "  anna  maria  berg ", "åsa", "\u{1F600} x", ""];
-  assert.deepEqual(names.map(words.initials), ["A", "AL", "AB", "Å", "\u{1F600}X", ""]);
+  assert.deepEqual(names.map(initials), ["A", "AL", "AB", "Å", "\u{1F600}X", ""]);
 });
 
 test("a cancelled match is explained, and where the player stands", () => {
@@ -64,27 +65,33 @@ test("a search is told step by step", () => {
   ]);
 });
 
-const ROOM = {
-  ending: null,
-  client: { state: "open" },
-  state: {
-    restored: true, participant_id: "p1", away: {}, left: {},
-    participants: [
-      { participant_id: "p1", display_name: "Ada", connection_state: "connected" },
-      { participant_id: "p2", display_name: "Ben", connection_state: "connected" },
-    ],
-  },
+const ADA = { participant_id: "p1", display_name: "Ada", connection_state: "connected" };
+const BEN = { participant_id: "p2", display_name: "Ben", connection_state: "connected" };
+const STATE = { restored: true, participant_id: "p1", away: {}, left: {}, phase: "lobby", participants: [ADA, BEN] };
+const ROOM = { client: { state: "open" }, state: STATE, others: [BEN] };
+
+const benIs = (connection_state, more) => {
+  const ben = { ...BEN, connection_state };
+  return { ...ROOM, others: [ben], state: { ...STATE, ...more, participants: [ADA, ben] } };
 };
-const benIs = (connection_state, more) => ({
-  ...ROOM,
-  state: { ...ROOM.state, ...more, participants: [ROOM.state.participants[0], { ...ROOM.state.participants[1], connection_state }] },
-});
 
 test("a room says who is there", () => {
   assert.deepEqual(words.roomWords(ROOM), ["You are playing Ben", "Both of you are here."]);
   assert.equal(words.roomWords(benIs("temporarily_disconnected"))[1], "Waiting for Ben.");
   const lost = benIs("temporarily_disconnected", { away: { p2: { since: "", grace_seconds: 30 } } });
   assert.match(words.roomWords(lost)[1], /^Ben has lost the connection/);
+  assert.equal(words.roomWords({ ...ROOM, state: { ...STATE, restored: false } })[0], "Restoring session…");
+});
+
+test("a question goes on without somebody who is away, and says so", () => {
+  assert.equal(words.absenceWords(ROOM), "");
+  assert.equal(words.absenceWords(benIs("temporarily_disconnected")), "Ben has lost the connection. The game goes on.");
+});
+
+test("after a question it is told what comes next, and when", () => {
+  const after = (number, seconds) => words.nextWords({ state: { phase: "leaderboard", question: { number, of: 5 } } }, seconds);
+  assert.deepEqual([after(4, 3), after(5, 2), after(4, 0)], ["Next question in 3 s", "The result in 2 s", ""]);
+  assert.equal(words.nextWords({ state: { phase: "question", question: { number: 1, of: 5 } } }, 9), "");
 });
 
 test("nothing is said to go on that a lost connection has stopped", () => {
@@ -94,23 +101,30 @@ test("nothing is said to go on that a lost connection has stopped", () => {
   assert.deepEqual(words.roomWords({ ...ROOM, client: { state: "closed" } }), ["You are playing Ben", kept]);
 });
 
-test("an end says whose it was", () => {
-  const end = (left, ending = "finished") => words.overWords({ ...benIs("disconnected", { left }), ending });
-  assert.deepEqual(end({ p2: "left" }), ["The game is over", "Ben left the game."]);
-  assert.deepEqual(end({ p2: "grace_expired" }), ["The game is over", "Ben did not come back."]);
-  assert.deepEqual(end({ p1: "left" }), ["You have left the game", ""]);
-  assert.deepEqual(end({ p1: "grace_expired" }), ["The game is over", "You were away for too long."]);
-  assert.deepEqual(end({}, "left"), ["You have left the game", ""]);
-  assert.equal(end({}, "out")[0], "You are no longer in this game");
-  assert.deepEqual(end({}, "gone"), ["This game is not open to you any more", ""]);
+test("who is away is told with the time that is left to come back in", () => {
+  const away = { connection_state: "temporarily_disconnected" };
+  assert.deepEqual([null, 12, 0].map((seconds) => presence(away, undefined, seconds)), [
+    "Not here right now", "Connection lost, 12\u00a0s left", "Connection lost",
+  ]);
+  assert.equal(presence({ connection_state: "connected" }, undefined, null), "Connected");
+  const gone = { connection_state: "disconnected" };
+  assert.deepEqual([undefined, "grace_expired", "kicked"].map((reason) => presence(gone, reason, null)), [
+    "Left the game", "Did not come back", "Was removed",
+  ]);
+  assert.deepEqual([undefined, away, gone].map(presenceOf), ["away", "away", "gone"]);
 });
 
-test("the banner says what the connection does, and offers what helps", () => {
-  const say = (client) => words.bannerWords({ isReplaced: false, retryAt: null, isReconnecting: false, ...client });
+test("the banner says what the connection does, how long the place is kept, and offers what helps", () => {
+  const say = (client, grace = null) =>
+    bannerWords({ isReplaced: false, retryAt: null, isReconnecting: false, ...client }, grace);
+  assert.deepEqual(bannerWords(null), ["", "", ""]);
   assert.deepEqual(say({ state: "open" }), ["", "", ""]);
   assert.deepEqual(say({ state: "connecting" }), ["", "", ""]);
   assert.deepEqual(say({ state: "connecting", isReconnecting: true })[1], "Connecting again…");
   assert.deepEqual(say({ state: "closed" }), ["No connection to the server.", "", "Connect"]);
   assert.equal(say({ state: "closed", isReplaced: true })[2], "Continue here");
-  assert.deepEqual(say({ state: "closed", retryAt: Date.now() + 3500 }), ["Connection lost.", "Next try in 4 s.", "Try now"]);
+  const retryAt = Date.now() + 3500;
+  assert.deepEqual(say({ state: "closed", retryAt }), ["Connection lost.", "Next try in 4 s.", "Try now"]);
+  assert.equal(say({ state: "closed", retryAt }, 21)[1], "Next try in 4 s. Your place is kept for 21 s.");
+  assert.equal(say({ state: "closed", retryAt }, 0)[1], "Next try in 4 s. Your place may be gone by now.");
 });

@@ -25,10 +25,12 @@ from realtime.protocol.errors import InvalidRequest, TooLarge
 from realtime.protocol.messages import (
     Ack,
     AckData,
+    AnswerData,
     Authenticate,
     AuthenticateData,
     ClientMessage,
     Error,
+    GiveAnswer,
     Heartbeat,
     HeartbeatPong,
     JoinQueue,
@@ -38,6 +40,8 @@ from realtime.protocol.messages import (
     NonceData,
     Ping,
     Pong,
+    Rename,
+    RenameData,
     Resync,
     ResyncData,
 )
@@ -97,6 +101,15 @@ FRAMES: list[tuple[dict[str, Any], ClientMessage]] = [
         {"type": "leave_queue", "data": {"queue_entry_id": AN_ID}},
         LeaveQueue(data=LeaveQueueData(queue_entry_id=AN_ID)),
     ),
+    (
+        {"type": "answer", "ref": "a1", "data": {"question_id": "q1", "choice": 0}},
+        GiveAnswer(ref="a1", data=AnswerData(question_id="q1", choice=0)),
+    ),
+    (
+        {"type": "answer", "data": {"question_id": "q" * 64, "choice": 100}},
+        GiveAnswer(data=AnswerData(question_id="q" * 64, choice=100)),
+    ),
+    ({"type": "rename", "data": {"display_name": "n" * 64}}, Rename(data=RenameData(display_name="n" * 64))),
 ]
 
 # Each is refused, with the field that is to blame.
@@ -146,6 +159,15 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"type": "join_queue", "data": {"pool_key": "p", "metadata": []}}, "metadata"),
     ({"type": "join_queue", "data": {"pool_key": "p", "metadata": None}}, "metadata"),
     ({"type": "leave_queue", "data": {"queue_entry_id": "q" * 65}}, "queue_entry_id"),
+    ({"type": "answer", "data": {"question_id": "q1"}}, "choice"),
+    ({"type": "answer", "data": {"question_id": "q" * 65, "choice": 0}}, "question_id"),
+    ({"type": "answer", "data": {"question_id": "q1", "choice": -1}}, "choice"),
+    ({"type": "answer", "data": {"question_id": "q1", "choice": 101}}, "choice"),
+    ({"type": "answer", "data": {"question_id": "q1", "choice": 1.5}}, "choice"),
+    ({"type": "answer", "data": {"question_id": "q1", "choice": "1"}}, "choice"),
+    ({"type": "answer", "data": {"question_id": "q1", "choice": True}}, "choice"),
+    ({"type": "rename", "data": {}}, "display_name"),
+    ({"type": "rename", "data": {"display_name": "n" * 65}}, "display_name"),
 ]
 
 

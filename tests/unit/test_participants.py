@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.domain.participants import ConnectionState, grace_is_over
+from realtime.domain.participants import ConnectionState, grace_is_over, is_device_id
 from realtime.protocol import parts
 
 NOON = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
@@ -44,3 +44,8 @@ def test_who_has_left_never_comes_back_by_waiting(waited: int, more: int, grace:
 
 def test_the_states_are_those_of_the_protocol() -> None:
     assert {state.value for state in ConnectionState} == set(get_args(parts.ConnectionState))
+
+
+@pytest.mark.parametrize(("length", "is_one"), [(0, False), (15, False), (16, True), (64, True), (65, False)])
+def test_a_device_is_known_by_16_to_64_characters(length: int, *, is_one: bool) -> None:
+    assert is_device_id("d" * length) is is_one

@@ -132,8 +132,8 @@ def test_the_service_receives_what_clients_send_and_sends_the_rest(socket: str) 
         return {resolve(resolve(item["$ref"])["$ref"])["name"] for item in operation["messages"]}
 
     everywhere = {"resync", "pong", "heartbeat_pong", "heartbeat", "ack", "authenticate"}
-    commands = {"join_queue", "leave_queue"} if socket == "matchmaking" else set()
-    assert types("receive") == everywhere | commands
+    commands = {"matchmaking": {"join_queue", "leave_queue"}, "session": {"answer", "rename"}}
+    assert types("receive") == everywhere | commands[socket]
     assert types("send") == {message.type for message in SERVER_MESSAGES if socket in message.sockets}
 
 
@@ -207,8 +207,12 @@ def test_the_page_has_every_message_in_the_table_of_each_of_its_sockets() -> Non
             for message in SERVER_MESSAGES
             if message.durable and socket in message.sockets
         }
-    from_clients = {row[0] for row in tables["matchmaking"] if row[1] == "client"}
-    assert from_clients == {f"`{client_type(message)}`" for message in CLIENT_MESSAGES}
+    commands = {f"`{client_type(message)}`" for message in CLIENT_MESSAGES}
+    from_clients = {name: {row[0] for row in rows if row[1] == "client"} for name, rows in tables.items()}
+    assert from_clients == {
+        "matchmaking": commands - {"`answer`", "`rename`"},
+        "session": commands - {"`join_queue`", "`leave_queue`"},
+    }
 
 
 def table(heading: str) -> list[list[str]]:

@@ -1,13 +1,17 @@
 /** The page at `/`: signs in, keeps the sockets, and redraws when something has changed. */
 
-import { matchmakingClient } from "../realtime/sockets.js";
 import { followPage } from "../realtime/page.js";
 import { CLOSE_CODES } from "../realtime/protocol.js";
-import { MATCHMAKING, reduce } from "../realtime/state.js";
-import { logInAsGuest } from "./api.js";
-import { Identity, isToken } from "./identity.js";
-import { Room } from "./room.js";
-import { bannerClient, draw, element, screenOf, tick, writeLine } from "./view.js";
+import { isRefusal } from "../realtime/retry.js";
+import { matchmakingClient } from "../realtime/sockets.js";
+import { MATCHMAKING } from "../realtime/state.js";
+import { listenForAnswers } from "../quiz/view.js";
+import { attempt, element, onClick, onSubmit, writeLine } from "../shared/dom.js";
+import { ask } from "../shared/frame.js";
+import { Identity } from "../shared/identity.js";
+import { Room } from "../shared/room.js";
+import { listenForSignIn } from "../shared/sign-in.js";
+import { bannerClient, draw, screenOf, tick } from "./view.js";
 
 const POOLS_EVERY_MS = 10_000;
 const WHY_EVERY_MS = 4_000;
@@ -15,10 +19,12 @@ const WHY_EVERY_MS = 4_000;
 const LARGE_POOL = 200;
 const WHY_IN_LARGE_POOLS = 0.1;
 const TICK_MS = 250;
+const GRACE_SECONDS = Number(document.body.dataset.graceSeconds);
 
 /**
  * @typedef {object} App
  * @property {Identity} identity
+ * @property {boolean} isLooking is it not known yet who this tab is?
  * @property {import("../realtime/client.js").SocketClient | null} client
  * @property {typeof MATCHMAKING} matchmaking
  * @property {Room | null} room
@@ -32,6 +38,7 @@ const TICK_MS = 250;
 /** @type {App} */
 const app = {
   identity: new Identity(),
+  isLooking: true,
   client: null,
   matchmaking: MATCHMAKING,
   room: null,
@@ -42,9 +49,17 @@ const app = {
   explanation: null,
 };
 let unfollow = () => {};
-let renewals = 0;
+let isRenewing = false;
 
 // --- signing in
+
+/** Nothing is drawn before it is known who this is: that is soon, and a screen that flashes by takes the focus. */
+async function begin() {
+  await app.identity.restore();
+  app.isLooking = false;
+  if (app.identity.isKnown) enter();
+  draw(app);
+}
 
 function enter() {
   const { identity } = app;
@@ -53,11 +68,12 @@ function enter() {
     lastSeq: identity.lastSeq,
     getToken: (wish) => identity.token(wish),
   });
-  app.client.addEventListener("message", ({ detail }) => hear(detail));
+  app.client.addEventListener("message", hear);
   app.client.addEventListener("state", followConnection);
   unfollow = followPage(app.client);
   app.client.connect();
   loadPools();
+  draw(app);
 }
 
 function leave(reason = "") {
@@ -65,53 +81,16 @@ function leave(reason = "") {
   app.client?.close();
   app.room?.close();
   app.identity.forget();
+  isRenewing = false;
   Object.assign(app, { client: null, matchmaking: MATCHMAKING, room: null, pools: null });
   writeLine("welcome-note", reason);
   draw(app);
 }
 
-async function signInAsGuest() {
-  const name = element("display-name").value.trim();
-  if (!name) return refuse("display-name", "guest-error", "Please type a name.");
-  refuse("display-name", "guest-error", "");
-  element("guest-submit").disabled = true;
-  try {
-    app.identity.take({ ...(await logInAsGuest(name)), name });
-    enter();
-    draw(app);
-  } catch (error) {
-    if (error.status === 404) askForToken();
-    else refuse("display-name", "guest-error", error.message);
-  } finally {
-    element("guest-submit").disabled = false;
-  }
-}
-
-function askForToken() {
-  element("guest-form").hidden = true;
-  element("token-form").hidden = false;
-  element("token").focus();
-}
-
-function signInByToken() {
-  const access = element("token").value.trim();
-  if (!isToken(access)) return refuse("token", "token-error", "This does not look like a token.");
-  refuse("token", "token-error", "");
-  app.identity.take({ access });
-  enter();
-  draw(app);
-}
-
-function refuse(field, line, text) {
-  writeLine(line, text);
-  element(field).setAttribute("aria-invalid", String(text !== ""));
-  if (text) element(field).focus();
-}
-
 // --- what the server says
 
-function hear(message) {
-  app.matchmaking = reduce(app.matchmaking, message);
+function hear() {
+  app.matchmaking = app.client.known;
   app.identity.lastSeq = app.client.lastSeq;
   app.poolKey = app.matchmaking.ticket?.pool_key ?? app.matchmaking.match?.pool_key ?? app.poolKey;
   enterRoom();
@@ -122,7 +101,7 @@ function enterRoom() {
   const { session_id: sessionId } = app.matchmaking;
   if (!sessionId || sessionId === app.doneSessionId || sessionId === app.room?.sessionId) return;
   app.room?.close();
-  const room = new Room(sessionId, app.identity);
+  const room = new Room(sessionId, app.identity, { graceSeconds: GRACE_SECONDS, fromStart: true });
   app.room = room;
   room.addEventListener("change", () => draw(app));
   room.addEventListener("end", () => {
@@ -133,14 +112,16 @@ function enterRoom() {
   room.open();
 }
 
-async function followConnection() {
-  const { client, identity } = app;
-  if (client.state === "open") renewals = 0;
-  if (client.closeCode === CLOSE_CODES.NOT_AUTHENTICATED && client.state === "closed") {
-    const isRenewed = renewals++ === 0 && (await identity.token({ fresh: true }).catch(() => ""));
-    if (isRenewed) client.connect();
-    else leave("Your sign-in is not valid any more. Please sign in again.");
-    return;
+/** A token that is refused is renewed once, by connecting again; where there is no other one, that was it. */
+function followConnection() {
+  const { client } = app;
+  if (client.state === "open") isRenewing = false;
+  const isRefused = client.state === "closed" && client.closeCode === CLOSE_CODES.NOT_AUTHENTICATED;
+  if (isRefusal(client.tokenError) || (isRefused && isRenewing)) {
+    leave("Your sign-in is not valid any more. Please sign in again.");
+  } else if (isRefused) {
+    isRenewing = true;
+    client.connect();
   }
   draw(app);
 }
@@ -176,7 +157,7 @@ async function join(poolKey, errorLine) {
   writeLine(errorLine, "");
   draw(app);
   try {
-    await app.client.request("join_queue", { pool_key: poolKey });
+    await app.client.joinQueue({ pool_key: poolKey });
     forgetRoom();
   } catch (error) {
     writeLine(errorLine, error.message);
@@ -193,44 +174,28 @@ function forgetRoom() {
   app.room = null;
 }
 
-async function attempt(button, errorLine, action) {
-  button.disabled = true;
-  writeLine(errorLine, "");
-  try {
-    await action();
-  } catch (error) {
-    writeLine(errorLine, error.message);
-  } finally {
-    button.disabled = false;
-  }
+async function leaveGame({ currentTarget: button }) {
+  const errorLine = button.closest("#screen-quiz") ? "quiz-error" : "room-error";
+  const words = { title: "Leave the game?", text: "Who leaves loses, and there is no way back.", yes: "Leave and lose" };
+  if (await ask(words)) attempt(button, errorLine, () => app.room.leave());
 }
 
-function onSubmit(id, action) {
-  element(id).addEventListener("submit", (event) => {
-    event.preventDefault();
-    action();
-  });
-}
-
-onSubmit("guest-form", signInAsGuest);
-onSubmit("token-form", signInByToken);
+listenForSignIn(app.identity, enter);
+listenForAnswers(() => (screenOf(app) === "quiz" ? app.room : null));
 onSubmit("lobby-form", () => join(new FormData(element("lobby-form")).get("pool_key"), "lobby-error"));
-element("sign-out").addEventListener("click", () => leave());
-element("leave-queue").addEventListener("click", ({ target }) =>
-  attempt(target, "search-error", () => app.client.request("leave_queue")),
-);
-element("leave-game").addEventListener("click", ({ target }) => attempt(target, "room-error", () => app.room.leave()));
-element("again").addEventListener("click", () => join(app.poolKey ?? app.pools?.[0]?.pool_key, "over-error"));
-element("to-lobby").addEventListener("click", () => {
+onClick("sign-out", () => leave());
+onClick("leave-queue", ({ target }) => attempt(target, "search-error", () => app.client.leaveQueue()));
+onClick("again", () => join(app.poolKey ?? app.pools?.[0]?.pool_key, "over-error"));
+onClick("to-lobby", () => {
   forgetRoom();
   loadPools();
   draw(app);
 });
-element("banner-action").addEventListener("click", () => bannerClient(app).connect());
+onClick("banner-action", () => bannerClient(app)?.connect());
+for (const button of document.querySelectorAll("[data-leave]")) button.addEventListener("click", leaveGame);
 
 setInterval(() => document.hidden || tick(app), TICK_MS);
 setInterval(() => document.hidden || askWhy(), WHY_EVERY_MS);
 setInterval(() => document.hidden || (screenOf(app) === "lobby" && loadPools()), POOLS_EVERY_MS);
 
-if (app.identity.isKnown) enter();
-draw(app);
+begin();

@@ -1,36 +1,32 @@
 /** The page, drawn from what is known. It is called after every change and writes only what differs. */
 
+import { duelResult, placeOf, quizSpoken, ratingWords } from "../quiz/words.js";
+import { drawBoard, drawPlayers, drawQuiz, tickQuiz, verdictOf } from "../quiz/view.js";
+import { element, fromTemplate, part, setText, write, writeLine } from "../shared/dom.js";
+import { drawBanner, drawWho, setTitle, show, speak } from "../shared/frame.js";
+import { bannerWords, initials, presenceOf } from "../shared/words.js";
 import * as words from "./words.js";
-
-/** @param {string} id @returns {any} */
-export const element = (id) => document.getElementById(id);
-
-const SCREENS = ["welcome", "restoring", "lobby", "search", "room", "over"];
-const HUES = 6;
-
-/** @param {string} id @param {string} text */
-export function write(id, text) {
-  const target = element(id);
-  if (target.textContent !== text) target.textContent = text;
-}
-
-/** A line that is there only when it has something to say. @param {string} id @param {string} text */
-export function writeLine(id, text) {
-  write(id, text);
-  element(id).hidden = text === "";
-}
 
 /** @typedef {import("./play.js").App} App */
 
 /** @param {App} app @returns {string} */
-export function screenOf({ identity, matchmaking, room }) {
+export function screenOf({ identity, isLooking, matchmaking, room }) {
+  if (isLooking) return "restoring";
   if (!identity.isKnown) return "welcome";
-  if (room) return room.ending ? "over" : "room";
+  if (room) return roomScreen(room);
   if (!matchmaking.restored) return "restoring";
   const isExternalGame = matchmaking.match?.stage === "confirmed" && matchmaking.session_id === null;
   const isOnTheWay = matchmaking.match?.stage === "found" || matchmaking.ticket !== null;
   return isOnTheWay || isExternalGame ? "search" : "lobby";
 }
+
+function roomScreen({ ending, state }) {
+  if (ending) return "over";
+  if (!state.restored) return "restoring";
+  return state.question && state.phase !== "lobby" ? "quiz" : "room";
+}
+
+const DRAW = { lobby: drawLobby, search: drawSearch, room: drawRoom, quiz: drawDuel, over: drawOver };
 
 /** @param {App} app */
 export function draw(app) {
@@ -38,46 +34,28 @@ export function draw(app) {
   drawFrame(app, screen);
   DRAW[screen]?.(app);
   show(screen);
-  drawBanner(app);
-  speak(app, screen);
+  drawConnection(app);
+  speak(spokenWords(app, screen));
 }
 
 /** Only what the clock moves. @param {App} app */
 export function tick(app) {
   const screen = screenOf(app);
   if (screen === "search") drawClock(app);
-  if (screen === "room") drawPlayers(app.room);
-  drawBanner(app);
+  if (screen === "room") tickRoom(app.room);
+  if (screen === "quiz") tickDuel(app.room);
+  drawConnection(app);
 }
 
-function show(screen) {
-  const before = SCREENS.find((one) => !element(`screen-${one}`).hidden);
-  if (before === screen) return;
-  const { activeElement } = document;
-  const losesFocus = before && (activeElement === document.body || element(`screen-${before}`).contains(activeElement));
-  for (const one of SCREENS) element(`screen-${one}`).hidden = one !== screen;
-  window.scrollTo(0, 0);
-  if (losesFocus) element(`${screen}-title`).focus();
-}
-
-const TITLES = { search: "Searching", room: "In a game", over: "Game over" };
+const TITLES = { room: "In a game", quiz: "In a game", over: "Game over", restoring: "Restoring session…" };
 
 function drawFrame(app, screen) {
   const { identity, client } = app;
-  const title = screen === "search" ? words.searchWords(app.matchmaking, true)[0] : TITLES[screen];
-  document.title = title ? `${title} · Matchmaking` : "Matchmaking";
-  element("who").hidden = !identity.isKnown;
-  write("who-name", identity.name);
-  const [presence, text] = LINK[client?.state ?? "closed"];
-  element("link-state").dataset.presence = presence;
-  write("link-text", text);
+  setTitle(screen === "search" ? words.searchWords(app.matchmaking, true)[0] : (TITLES[screen] ?? ""));
+  drawWho(identity.name, client);
 }
 
-const LINK = { open: ["connected", "Online"], connecting: ["away", "Connecting"], closed: ["gone", "Offline"] };
-
-// --- screens
-
-const DRAW = { lobby: drawLobby, search: drawSearch, room: drawRoom, over: drawOver };
+// --- before a match
 
 function drawLobby({ identity, pools, matchmaking, isJoining }) {
   write("lobby-name", identity.name);
@@ -96,7 +74,7 @@ function drawLobby({ identity, pools, matchmaking, isJoining }) {
 function drawPool(pool, index) {
   const list = element("pools");
   const known = [...list.querySelectorAll("input")].find((input) => input.value === pool.pool_key);
-  const label = known?.closest("label") ?? element("pool-template").content.firstElementChild.cloneNode(true);
+  const label = known?.closest("label") ?? fromTemplate("pool-template");
   if (!known) {
     const input = label.querySelector("input");
     input.value = pool.pool_key;
@@ -104,7 +82,7 @@ function drawPool(pool, index) {
     list.append(label);
   }
   label.querySelector(".pool-name").textContent = pool.name || pool.pool_key;
-  label.querySelector(".pool-facts").replaceChildren(...words.poolFacts(pool).map((fact) => span(fact)));
+  label.querySelector(".pool-facts").replaceChildren(...words.poolFacts(pool).map((fact) => part("span", "", fact)));
   const waiting = label.querySelector(".pool-waiting");
   waiting.textContent = words.waitingPlayers(pool.waiting);
   waiting.toggleAttribute("data-some", pool.waiting > 0);
@@ -116,8 +94,8 @@ function drawSearch(app) {
   const [title, text] = words.searchWords(matchmaking, app.client.state === "open");
   write("search-title", title);
   write("search-text", text);
-  write("meeting-you", words.initials(identity.name));
-  write("meeting-them", words.initials(matchmaking.match?.opponents[0]?.display_name ?? "") || "?");
+  write("meeting-you", initials(identity.name));
+  write("meeting-them", initials(matchmaking.match?.opponents[0]?.display_name ?? "") || "?");
   element("meeting").dataset.step = step;
   drawSteps(step);
   writeLine("search-note", words.noticeText(matchmaking.notice));
@@ -163,68 +141,56 @@ function drawClock({ matchmaking, client }) {
   if (ticket) write("search-clock", words.clock((client.serverNow() - Date.parse(ticket.queued_at)) / 1000));
 }
 
+// --- the duel
+
 function drawRoom({ room, identity }) {
   const [title, text] = words.roomWords(room);
+  const [opponent] = room.others;
   write("room-title", title);
   writeLine("room-text", text);
-  const opponent = room.state.participants.find((one) => one.participant_id !== room.state.participant_id);
-  write("room-you", words.initials(identity.name));
-  write("room-them", words.initials(opponent?.display_name ?? ""));
+  write("room-you", initials(identity.name));
+  write("room-them", initials(opponent?.display_name ?? ""));
   element("room-meeting").dataset.presence = presenceOf(opponent);
-  drawPlayers(room);
+  tickRoom(room);
 }
 
-const PRESENCE = { connected: "connected", temporarily_disconnected: "away" };
-
-function presenceOf(player) {
-  return PRESENCE[player?.connection_state] ?? (player ? "gone" : "away");
+function tickRoom(room) {
+  drawPlayers("players", room);
+  const seconds = Math.ceil(room.msUntil(room.state.ends_at) / 1000);
+  writeLine("room-clock", seconds > 0 ? `Starts in ${seconds}` : "");
 }
 
-function drawPlayers(room) {
-  const list = element("players");
-  const players = room.state.participants;
-  while (list.children.length > players.length) list.lastElementChild.remove();
-  while (list.children.length < players.length) {
-    list.append(element("player-template").content.firstElementChild.cloneNode(true));
-  }
-  players.forEach((player, index) => drawPlayer(list.children[index], player, room));
+function drawDuel({ room }) {
+  drawQuiz(room);
+  tickDuel(room);
 }
 
-function drawPlayer(item, player, room) {
-  const id = player.participant_id;
-  const isMe = id === room.state.participant_id;
-  const isCutOff = isMe && room.client.state !== "open";
-  item.dataset.presence = isCutOff ? "away" : presenceOf(player);
-  const avatar = item.querySelector(".avatar");
-  avatar.dataset.hue = hueOf(player.display_name);
-  avatar.textContent = words.initials(player.display_name);
-  item.querySelector(".player-name").replaceChildren(player.display_name, ...(isMe ? [" ", small("(you)")] : []));
-  const state = isCutOff ? "No connection" : words.presence(player, room.state.left[id], room.secondsLeft(id));
-  const target = item.querySelector(".player-words");
-  if (target.textContent !== state) target.textContent = state;
+function tickDuel(room) {
+  tickQuiz(room);
+  drawPlayers("scoreboard", room);
+  const seconds = Math.ceil(room.msUntil(room.state.ends_at) / 1000);
+  writeLine("quiz-foot", words.nextWords(room, seconds) || words.absenceWords(room));
 }
 
 function drawOver({ room, isJoining, poolKey }) {
-  const [title, text] = words.overWords(room);
+  const [title, text] = duelResult(room);
+  const board = room.state.leaderboard ?? [];
+  const ownId = room.state.participant_id;
   write("over-title", title);
   writeLine("over-text", text);
-  const standing = words.standing(room.state.standing ?? []);
-  element("standing").hidden = standing.length === 0;
-  element("standing").replaceChildren(...standing.map(([name, result]) => row(name, result)));
+  element("standing").hidden = board.length === 0;
+  drawBoard("standing", board, { ownId });
+  writeLine("rating-change", ratingWords(placeOf(board, ownId)));
   element("again").disabled = isJoining;
-  write("again", isJoining ? "Joining the queue…" : "Find another match");
+  setText(element("again"), isJoining ? "Joining the queue…" : "Find another match");
   element("to-lobby").hidden = !poolKey;
 }
 
-// --- the connection
+// --- the connection, and those who listen
 
-function drawBanner(app) {
-  const [title, text, action] = words.bannerWords(bannerClient(app));
-  element("banner").hidden = title === "";
-  write("banner-title", title);
-  write("banner-text", text);
-  element("banner-action").hidden = action === "";
-  write("banner-action", action);
+function drawConnection(app) {
+  const client = bannerClient(app);
+  drawBanner(client, client && client === app.room?.client ? app.room.graceLeft() : null);
 }
 
 /** The socket that the player would miss most. @param {App} app */
@@ -232,46 +198,12 @@ export function bannerClient({ client, room }) {
   return room && !room.ending && room.client.state !== "open" ? room.client : client;
 }
 
-// --- for those who listen
-
-let lastSpoken = "";
-
-function speak(app, screen) {
-  const text = spokenWords(app, screen);
-  if (text === lastSpoken) return;
-  lastSpoken = text;
-  write("spoken", text);
-}
-
 function spokenWords(app, screen) {
-  const lost = words.bannerWords(bannerClient(app))[0];
+  const lost = bannerWords(bannerClient(app))[0];
   if (lost) return lost;
   if (screen === "lobby") return words.noticeText(app.matchmaking.notice);
   if (screen === "search") return [words.noticeText(app.matchmaking.notice), ...words.searchWords(app.matchmaking, true)].join(" ");
   if (screen === "room") return words.roomWords(app.room).join(" ");
-  return screen === "over" ? words.overWords(app.room).join(" ") : "";
-}
-
-// --- small parts
-
-function span(text) {
-  const part = document.createElement("span");
-  part.textContent = text;
-  return part;
-}
-
-function small(text) {
-  const part = document.createElement("small");
-  part.textContent = text;
-  return part;
-}
-
-function row(name, result) {
-  const item = document.createElement("li");
-  item.append(span(name), span(result));
-  return item;
-}
-
-function hueOf(name) {
-  return [...name].reduce((sum, character) => sum + character.codePointAt(0), 0) % HUES;
+  if (screen === "quiz") return quizSpoken(app.room.state, verdictOf(app.room)[1]);
+  return screen === "over" ? duelResult(app.room).join(" ") : "";
 }

@@ -1,4 +1,6 @@
-/** What the page says. Pure: state in, words out. */
+/** What the page to play says of queue and match. Pure: state in, words out. */
+
+import { someNames } from "../shared/words.js";
 
 /** @param {number} seconds @returns {string} such as 1:05 or 61:00 */
 export function clock(seconds) {
@@ -61,13 +63,6 @@ export function poolFacts(pool) {
   return facts.filter(Boolean);
 }
 
-/** Up to two letters to know a player by. @param {string} name */
-export function initials(name) {
-  const words = name.trim().split(/\s+/).filter(Boolean);
-  const letters = words.length > 1 ? [words[0], words[words.length - 1]] : words;
-  return letters.map((word) => [...word][0].toUpperCase()).join("");
-}
-
 /** @param {{display_name: string}[]} opponents */
 export function names(opponents) {
   return opponents.map((one) => one.display_name).join(", ") || "Your opponent";
@@ -122,75 +117,30 @@ export function searchWords(state, isConnected) {
   return [title, isConnected ? text : "Without a connection your place is kept for a short while only."];
 }
 
-const LEFT = { left: "left the game", grace_expired: "did not come back", kicked: "was removed" };
-
-/** @param {string} words */
-function sentence(words) {
-  return words.charAt(0).toUpperCase() + words.slice(1);
-}
-
 /**
- * @param {{connection_state: string}} participant
- * @param {string | undefined} reasonOfLeaving
- * @param {number | null} secondsLeft to come back in, null where unknown
+ * The room before the first question: waiting for both, then a countdown.
+ * @param {import("../shared/room.js").Room} room
+ * @returns {[title: string, text: string]}
  */
-export function presence(participant, reasonOfLeaving, secondsLeft) {
-  switch (participant.connection_state) {
-    case "connected":
-      return "Connected";
-    case "temporarily_disconnected":
-      if (secondsLeft === null) return "Not here right now";
-      return secondsLeft > 0 ? `Connection lost, ${secondsLeft}\u00a0s left` : "Connection lost";
-    default:
-      return sentence(LEFT[reasonOfLeaving] ?? LEFT.left);
-  }
-}
-
-/** @param {{display_name: string}[]} players */
-function someNames(players) {
-  return players.map((one) => one.display_name).join(" and ");
-}
-
-/** @param {import("./room.js").Room} room @returns {[title: string, text: string]} */
-export function roomWords({ state, client }) {
+export function roomWords({ state, client, others }) {
   if (!state.restored) return ["Restoring session…", ""];
-  const others = state.participants.filter((one) => one.participant_id !== state.participant_id);
-  const isAbsent = (one) => one.connection_state !== "connected";
-  const lost = others.filter((one) => state.away[one.participant_id]);
   const title = `You are playing ${someNames(others)}`;
   if (client.state !== "open") return [title, "Without a connection your place is kept for a short while only."];
+  const lost = others.filter((one) => state.away[one.participant_id]);
   if (lost.length) return [title, `${someNames(lost)} has lost the connection. The place is kept for a while.`];
-  const absent = others.filter(isAbsent);
+  const absent = others.filter((one) => one.connection_state !== "connected");
   return [title, absent.length ? `Waiting for ${someNames(absent)}.` : "Both of you are here."];
 }
 
-/** @param {import("./room.js").Room} room @returns {[title: string, text: string]} */
-export function overWords({ state, ending }) {
-  const ownReason = state.left[state.participant_id];
-  if (ending === "left" || ownReason === "left") return ["You have left the game", ""];
-  if (ending === "gone") return ["This game is not open to you any more", ""];
-  if (ending === "out") return ["You are no longer in this game", "You left it, or were away for too long."];
-  if (ownReason) return ["The game is over", "You were away for too long."];
-  const gone = state.participants.filter((one) => state.left[one.participant_id]);
-  const reasons = gone.map((one) => `${one.display_name} ${LEFT[state.left[one.participant_id]]}.`);
-  return ["The game is over", reasons.join(" ")];
+/** What others' absence means for a question that is open; empty while all are there. */
+export function absenceWords({ state, others }) {
+  const lost = others.filter((/** @type {any} */ one) => one.connection_state === "temporarily_disconnected");
+  return lost.length ? `${someNames(lost)} has lost the connection. The game goes on.` : "";
 }
 
-/** @param {Record<string, any>[]} standing @returns {[name: string, result: string][]} */
-export function standing(standing) {
-  return standing.map((one) => [String(one.display_name ?? ""), one.score === undefined ? "" : String(one.score)]);
-}
-
-/** @param {import("../realtime/client.js").SocketClient | null} client @returns {[title: string, text: string, action: string]} */
-export function bannerWords(client) {
-  if (client === null || client.state === "open") return ["", "", ""];
-  if (client.isReplaced) {
-    return ["You went on in another window.", "This one has stopped.", "Continue here"];
-  }
-  if (client.state === "connecting") {
-    return client.isReconnecting ? ["Connection lost.", "Connecting again…", ""] : ["", "", ""];
-  }
-  if (client.retryAt === null) return ["No connection to the server.", "", "Connect"];
-  const seconds = Math.max(0, Math.ceil((client.retryAt - Date.now()) / 1000));
-  return ["Connection lost.", seconds ? `Next try in ${seconds} s.` : "Connecting again…", "Try now"];
+/** @param {{state: any}} room @param {number} secondsToNext */
+export function nextWords({ state }, secondsToNext) {
+  if (state.phase !== "leaderboard") return "";
+  const what = state.question && state.question.number === state.question.of ? "The result" : "Next question";
+  return secondsToNext > 0 ? `${what} in ${secondsToNext} s` : "";
 }

@@ -1,65 +1,74 @@
 /**
- * The client's side of one socket of the service: `/ws/matchmaking/` or `/ws/sessions/{id}/`.
+ * A client of one socket of the service: it keeps a connection and what the server has told. sockets.js makes the
+ * two that there are.
  *
  * There are three states. `connecting` lasts until the server's snapshot is here, `open` follows it, and
  * `closed` either waits for its next try (`retryAt`) or is idle. There is no page in here: `page.js` tells a
  * client when the network or the page comes back.
  *
- * Events: `message` (`detail` is a message, durable ones once each and in order of `seq`) and `state`.
+ * Events: `message` (`detail` is a message, durable ones once each and in order of `seq`), `change` (`known` is
+ * another object now) and `state`.
  */
 
 import { Commands, connectionLost } from "./commands.js";
+import { Connection } from "./connection.js";
 import { CLOSE_CODES } from "./protocol.js";
-import { staysAway } from "./retry.js";
+import { isRefusal, staysAway } from "./retry.js";
 import { Stream } from "./stream.js";
+import { ClientTarget } from "./target.js";
 
 export { CommandError } from "./commands.js";
 
-const SUBPROTOCOL = "matchmaking.v1";
-const CONNECT_TIMEOUT_MS = 10_000;
-const SILENCE_MS = 30_000;
-const PROBE_MS = 5_000;
-const RESYNC_TIMEOUT_MS = 5_000;
+/** @import { ConnectionState, Message, SocketOptions } from "./types.js" */
+
 /** 1 + 2 + 4 + 8 + 16 s: by then a grace period of 30 s is over, and a hidden page can as well sleep. */
 const MAX_TRIES_WHILE_HIDDEN = 5;
 
-/** @import { ConnectionState, Message, Options } from "./types.js" */
-
-export class SocketClient extends EventTarget {
+/**
+ * @template {Message} M what is heard
+ * @template S what is known
+ * @extends {ClientTarget<M>}
+ */
+export class SocketClient extends ClientTarget {
   /** @type {ConnectionState} */
   state = "closed";
+  /** What the server has told so far: see state.js. @type {S} */
+  known;
   /** Failures in a row. */
   tries = 0;
-  /** When the next try begins, in ms since the epoch; null when none is planned. */
-  retryAt = /** @type {number | null} */ (null);
-  /** How long the wait before the next try is. */
-  retryDelayMs = /** @type {number | null} */ (null);
+  /** When the next try begins, in ms since the epoch; null when none is planned. @type {number | null} */
+  retryAt = null;
+  /** How long the wait before the next try is. @type {number | null} */
+  retryDelayMs = null;
   /** The code that the last connection was closed with, 0 where there is none. */
   closeCode = 0;
+  /** Why there was no token for the last try; undefined where there was one. @type {any} */
+  tokenError = undefined;
   /** Server's clock minus our own. */
   clockOffsetMs = 0;
   /** Is the page out of sight? A hidden client gives up trying after a while, until `wake`. */
   hidden = false;
 
   #options;
-  #socket = /** @type {WebSocket | null} */ (null);
-  #generation = 0;
+  #stream;
+  #commands = new Commands();
+  /** @type {Connection | null} */
+  #connection = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #retryTimer;
   #wanted = false;
   #hasBeenOpen = false;
-  #tokenExpired = false;
-  #comeBackMs = /** @type {number | null} */ (null);
-  #stream;
-  #resyncSentAt = -Infinity;
-  #silenceMs = SILENCE_MS;
-  #timer = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
-  #probe = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
-  #commands = new Commands();
+  #needsFreshToken = false;
+  /** @type {number | null} */
+  #comeBackMs = null;
 
-  /** @param {Options} options */
-  constructor(options) {
+  /** @param {SocketOptions<M, S>} options */
+  constructor({ WebSocket = globalThis.WebSocket, ...options }) {
     super();
-    this.#options = { WebSocket: globalThis.WebSocket, ...options };
+    if (!WebSocket) throw new TypeError("There is no WebSocket here: give one as the option `WebSocket`.");
+    this.#options = { WebSocket, ...options };
     this.#stream = new Stream(options.lastSeq);
+    this.known = options.known;
   }
 
   /** The newest `seq` that this client holds, null before the first snapshot. */
@@ -71,6 +80,11 @@ export class SocketClient extends EventTarget {
   get isReconnecting() {
     const isTrying = this.state === "connecting" || this.retryAt !== null;
     return isTrying && (this.#hasBeenOpen || this.tries > 0);
+  }
+
+  /** The countdown to the next try, null when none is planned. */
+  get retryInMs() {
+    return this.retryAt === null ? null : Math.max(0, this.retryAt - Date.now());
   }
 
   /** Has a newer connection of this user taken its place? */
@@ -95,56 +109,92 @@ export class SocketClient extends EventTarget {
   close() {
     this.#wanted = this.#hasBeenOpen = false;
     this.tries = this.closeCode = 0;
+    this.tokenError = undefined;
+    const wasIdle = this.state === "closed" && this.retryAt === null;
     this.#drop();
-    this.#become("closed");
+    if (!wasIdle) this.#become("closed");
+  }
+
+  /**
+   * Wait until the connection is open.
+   * @returns {Promise<void>} rejected with a `CommandError` when the client stops trying
+   */
+  opened() {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        const isIdle = this.state === "closed" && this.retryAt === null;
+        if (this.state !== "open" && !isIdle) return;
+        this.removeEventListener("state", look);
+        if (isIdle) reject(connectionLost());
+        else resolve();
+      };
+      this.addEventListener("state", look);
+      look();
+    });
   }
 
   /** The network, the page or the user is back: connect now, or see whether the connection still lives. */
   wake() {
-    if (!this.#wanted) return;
-    if (this.state === "closed") {
+    if (this.state === "open") this.probe();
+    else if (this.#wanted && (this.#connection?.hangs ?? true)) {
       this.tries = 0;
       this.#open();
-    } else if (this.state === "open" && this.#probe === undefined) {
-      this.#probe = setTimeout(() => this.#lost(), PROBE_MS);
-      this.#send("heartbeat");
     }
+  }
+
+  /** See whether an open connection still lives: it is lost unless the server answers within 5 s. */
+  probe() {
+    if (this.state === "open") this.#connection?.probe();
   }
 
   /**
    * Send a command and wait for the message that answers it.
    * @param {string} type
-   * @param {Record<string, unknown>} [data]
-   * @returns {Promise<Message>} rejected with a `CommandError`
+   * @param {object} [data]
+   * @returns {Promise<any>} the message; rejected with a `CommandError`
    */
   request(type, data) {
     if (this.state !== "open") return Promise.reject(connectionLost());
-    return this.#commands.start((ref) => this.#send(type, data, ref));
+    return this.#commands.start((ref) => this.#connection?.send(type, data, ref));
   }
 
   /** Ask for a new snapshot; for when something may have changed that the stream does not tell. */
   resync() {
     if (this.state !== "open") return;
-    this.#resyncSentAt = Date.now();
-    this.#send("resync", { last_seq: this.lastSeq });
+    this.#stream.asked(Date.now());
+    this.#connection?.send("resync", { last_seq: this.lastSeq });
   }
 
-  // --- the socket's life
+  /** The connection was lost, and is open again. @protected */
+  reopened() {}
 
-  async #open() {
+  /** Take a message in, and tell those who listen. @param {M} message @protected */
+  learn(message) {
+    const before = this.known;
+    this.known = this.#options.reduce(before, message);
+    this.#tell(message, before);
+  }
+
+  // --- the connection's life
+
+  #open() {
     this.#drop();
-    const generation = this.#generation;
-    const fresh = this.#tokenExpired;
-    this.#timer = setTimeout(() => this.#lost(), CONNECT_TIMEOUT_MS);
+    this.#comeBackMs = null;
+    const connection = new Connection({
+      url: this.#address(),
+      WebSocket: this.#options.WebSocket,
+      getToken: this.#options.getToken,
+      fresh: this.#needsFreshToken,
+      onToken: () => {
+        this.#needsFreshToken = false;
+        this.tokenError = undefined;
+      },
+      onMessage: (message) => this.#hear(message),
+      onLost: (code, error) => this.#lost(code, error),
+    });
+    this.#connection = connection;
     this.#become("connecting");
-    try {
-      const token = await this.#options.getToken({ fresh });
-      if (generation !== this.#generation) return;
-      this.#tokenExpired = false;
-      this.#listen(new this.#options.WebSocket(this.#address(), [SUBPROTOCOL, `bearer.${token}`]));
-    } catch {
-      if (generation === this.#generation) this.#lost();
-    }
+    if (connection === this.#connection) void connection.begin();
   }
 
   #address() {
@@ -153,35 +203,22 @@ export class SocketClient extends EventTarget {
     return url.href;
   }
 
-  /** @param {WebSocket} socket */
-  #listen(socket) {
-    this.#socket = socket;
-    socket.onmessage = (event) => this.#receive(JSON.parse(event.data));
-    socket.onclose = (event) => this.#lost(event.code);
-  }
-
-  /** Let go of the socket and of every timer; nothing of the old connection is heard any more. */
   #drop() {
-    this.#generation++;
+    this.#connection?.drop();
+    this.#connection = null;
     this.#stream.reconnect();
-    this.#resyncSentAt = -Infinity;
-    clearTimeout(this.#timer);
-    clearTimeout(this.#probe);
-    this.#probe = undefined;
+    clearTimeout(this.#retryTimer);
     this.retryAt = this.retryDelayMs = null;
     this.#commands.abandon();
-    const socket = this.#socket;
-    this.#socket = null;
-    if (!socket) return;
-    socket.onmessage = socket.onclose = null;
-    socket.close();
   }
 
-  #lost(code = 0) {
+  /** @param {number} code @param {unknown} [error] */
+  #lost(code, error) {
     this.#drop();
     this.closeCode = code;
-    this.#tokenExpired ||= code === CLOSE_CODES.TOKEN_EXPIRED;
-    this.#wanted &&= !staysAway(code);
+    this.tokenError = error;
+    this.#needsFreshToken ||= code === CLOSE_CODES.TOKEN_EXPIRED || code === CLOSE_CODES.NOT_AUTHENTICATED;
+    this.#wanted &&= !staysAway(code) && !isRefusal(error);
     if (this.#wanted) this.#planRetry();
     this.#become("closed");
   }
@@ -190,11 +227,10 @@ export class SocketClient extends EventTarget {
     this.tries++;
     const asleep = this.hidden && this.tries > MAX_TRIES_WHILE_HIDDEN;
     const delay = asleep ? null : (this.#comeBackMs ?? this.#options.retry(this.tries));
-    this.#comeBackMs = null;
     if (delay === null) return;
     this.retryDelayMs = delay;
     this.retryAt = Date.now() + delay;
-    this.#timer = setTimeout(() => this.#open(), delay);
+    this.#retryTimer = setTimeout(() => this.#open(), delay);
   }
 
   /** @param {ConnectionState} state */
@@ -203,96 +239,58 @@ export class SocketClient extends EventTarget {
     this.dispatchEvent(new CustomEvent("state", { detail: state }));
   }
 
-  /** A server that is silent for so long is not there, whatever the socket says. */
-  #watch() {
-    if (this.state !== "open") return;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#lost(), this.#silenceMs);
-  }
+  // --- messages
 
-  // --- frames
-
-  /** @param {string} type @param {Record<string, unknown>} [data] @param {string} [ref] */
-  #send(type, data, ref) {
-    this.#socket?.send(JSON.stringify({ type, ref, data }));
-  }
-
-  /** What is owed at once is sent first: a page may be slow, the server's 2 s are not. @param {Message} message */
-  #receive(message) {
-    this.#answer(message);
+  /** @param {any} message */
+  #hear(message) {
+    if (message.type === "connected") this.clockOffsetMs = Date.parse(message.data.server_time) - Date.now();
+    if (message.type === "goodbye") this.#comeBackMs = message.data.reconnect_after_ms;
     if (message.ref !== undefined) this.#commands.settle(message);
-    if (this.#isNews(message)) this.dispatchEvent(new CustomEvent("message", { detail: message }));
-  }
-
-  /** @param {Message} message */
-  #answer({ type, id, data }) {
-    switch (type) {
-      case "ping":
-        return this.#send("pong", { nonce: data.nonce });
-      case "heartbeat_ping":
-        this.#send("heartbeat_pong", { nonce: data.nonce });
-        return this.#watch();
-      case "heartbeat_ack":
-        clearTimeout(this.#probe);
-        this.#probe = undefined;
-        return this.#watch();
-      case "match_found":
-        return this.#send("ack", { id });
-      case "connected":
-        this.clockOffsetMs = Date.parse(data.server_time) - Date.now();
-        this.#silenceMs = Math.max(SILENCE_MS, 2000 * data.heartbeat_interval);
-        return undefined;
-      case "goodbye":
-        this.#comeBackMs = data.reconnect_after_ms;
-        return undefined;
-      case "token_expiring":
-        return void this.#renewToken();
-      default:
-        return undefined;
-    }
-  }
-
-  async #renewToken() {
-    const generation = this.#generation;
-    try {
-      const token = await this.#options.getToken({ fresh: true });
-      if (generation === this.#generation) this.#send("authenticate", { token });
-    } catch {
-      // The server closes with 4001 at expiry, and the next connection asks for a token again.
-    }
-  }
-
-  /** Follow the stream; say whether listeners shall hear this message. @param {Message} message */
-  #isNews({ type, seq, data }) {
-    if (type === "state_restored") this.#restore(data.seq);
-    if (type === "heartbeat_ping") this.#stream.hearOf(data.seq);
-    const isNews = seq === undefined || this.#takes(seq);
+    if (!this.#isNews(message)) return this.#catchUp();
+    const before = this.known;
+    this.known = this.#options.reduce(before, message);
+    const connection = this.#connection;
+    if (message.type === "state_restored" && this.state !== "open") this.#arrive();
     this.#catchUp();
-    return isNews;
+    // Whoever listens may have closed meanwhile.
+    if (connection === this.#connection) this.#tell(message, before);
   }
 
-  /** Before the snapshot is here, events say no more than that they exist. @param {number} seq */
-  #takes(seq) {
+  /** To those who listen? Before the snapshot is here, events say no more than that they exist. @param {any} message */
+  #isNews({ type, seq, data }) {
+    if (type === "heartbeat_ping") this.#stream.hearOf(data.seq);
+    if (type === "state_restored") return this.#restore(data.seq);
+    if (seq === undefined) return true;
     if (this.state === "open") return this.#stream.take(seq);
     this.#stream.hearOf(seq);
     return false;
   }
 
-  /** @param {number} seq */
+  /** A snapshot that was made before what is held already is of no use, and asked for again. @param {number} seq */
   #restore(seq) {
-    this.#stream.restore(seq);
-    this.#resyncSentAt = -Infinity;
-    this.tries = 0;
-    this.closeCode = 0;
-    if (this.state === "open") return;
+    const isStale = this.state === "open" && seq < (this.lastSeq ?? 0);
+    if (isStale) this.resync();
+    else this.#stream.restore(seq);
+    return !isStale;
+  }
+
+  #arrive() {
+    const isBack = this.#hasBeenOpen;
     this.#hasBeenOpen = true;
+    this.tries = this.closeCode = 0;
+    this.#connection?.opened();
     this.#become("open");
-    this.#watch();
+    if (isBack && this.state === "open") this.reopened();
   }
 
   /** When something is missing, the next snapshot tells what it was. */
   #catchUp() {
-    const isAsked = Date.now() - this.#resyncSentAt < RESYNC_TIMEOUT_MS;
-    if (this.#stream.isBehind && !isAsked) this.resync();
+    if (this.#stream.isToBeAsked(Date.now())) this.resync();
+  }
+
+  /** @param {M} message @param {S} before */
+  #tell(message, before) {
+    this.dispatchEvent(new CustomEvent("message", { detail: message }));
+    if (this.known !== before) this.dispatchEvent(new Event("change"));
   }
 }

@@ -1,10 +1,12 @@
 /** Commands on their way, each waiting for the message that repeats its `ref`. */
 
+/** @import { ErrorData, Message } from "./types.js" */
+
 const ANSWER_TIMEOUT_MS = 10_000;
 
 /** A command that did not succeed; `code` is the server's, or `connection_lost` or `no_answer`. */
 export class CommandError extends Error {
-  /** @param {{code: string, detail: string}} problem */
+  /** @param {ErrorData} problem */
   constructor(problem) {
     super(problem.detail);
     this.name = "CommandError";
@@ -17,13 +19,21 @@ export function connectionLost() {
   return new CommandError({ code: "connection_lost", detail: "There is no connection to the server." });
 }
 
+/**
+ * @typedef {object} Waiting
+ * @property {(message: Message) => void} resolve
+ * @property {(error: CommandError) => void} reject
+ * @property {ReturnType<typeof setTimeout>} timer
+ */
+
 export class Commands {
+  /** @type {Map<string, Waiting>} */
   #waiting = new Map();
   #count = 0;
 
   /**
    * @param {(ref: string) => void} send
-   * @returns {Promise<import("./types.js").Message>} rejected with a `CommandError`
+   * @returns {Promise<Message>} rejected with a `CommandError`
    */
   start(send) {
     const ref = String(++this.#count);
@@ -34,13 +44,11 @@ export class Commands {
     });
   }
 
-  /** @param {import("./types.js").Message} message */
+  /** @param {Message} message with a `ref` */
   settle(message) {
-    if (message.type === "error") {
-      this.#fail(message.ref, new CommandError(/** @type {any} */ (message.data)));
-    } else {
-      this.#take(message.ref)?.resolve(message);
-    }
+    const ref = message.ref ?? "";
+    if (message.type === "error") this.#fail(ref, new CommandError(message.data));
+    else this.#take(ref)?.resolve(message);
   }
 
   /** The connection is gone, and whether the commands arrived will be told by the next snapshot. */
@@ -48,10 +56,12 @@ export class Commands {
     for (const ref of [...this.#waiting.keys()]) this.#fail(ref, connectionLost());
   }
 
+  /** @param {string} ref @param {CommandError} error */
   #fail(ref, error) {
     this.#take(ref)?.reject(error);
   }
 
+  /** @param {string} ref */
   #take(ref) {
     const command = this.#waiting.get(ref);
     this.#waiting.delete(ref);

@@ -2,18 +2,22 @@
 
 /** Types of frames from the server. */
 export const SERVER_MESSAGES = Object.freeze([
+  "answer_result",
   "connected",
   "error",
   "game_over",
+  "game_state_update",
   "goodbye",
   "heartbeat_ack",
   "heartbeat_ping",
+  "lock_changed",
   "match_cancelled",
   "match_found",
   "match_ready",
   "participant_joined",
   "participant_left",
   "participant_reconnected",
+  "participant_renamed",
   "participant_temporarily_disconnected",
   "ping",
   "queue_cancelled",
@@ -26,24 +30,29 @@ export const SERVER_MESSAGES = Object.freeze([
 /** Types of frames from clients. */
 export const CLIENT_MESSAGES = Object.freeze([
   "ack",
+  "answer",
   "authenticate",
   "heartbeat",
   "heartbeat_pong",
   "join_queue",
   "leave_queue",
   "pong",
+  "rename",
   "resync"
 ]);
 
 /** Types that are numbered, kept for a while, and sent again after a reconnect. */
 export const DURABLE = Object.freeze([
   "game_over",
+  "game_state_update",
+  "lock_changed",
   "match_cancelled",
   "match_found",
   "match_ready",
   "participant_joined",
   "participant_left",
   "participant_reconnected",
+  "participant_renamed",
   "participant_temporarily_disconnected",
   "queue_cancelled",
   "queue_joined"

@@ -25,3 +25,16 @@ export function sessionRetry(tries) {
 export function staysAway(code) {
   return code >= 4500 && code <= 4999;
 }
+
+/**
+ * Is it settled that there is no token to be had? A refusal of the server's (4xx) will be the same next time, a
+ * failure will not.
+ * @param {any} error
+ */
+export function isRefusal(error) {
+  const status = Number(error?.status);
+  return status >= 400 && status < 500 && !MAY_PASS.has(status);
+}
+
+/** Time-out, too early, too many requests. */
+const MAY_PASS = new Set([408, 425, 429]);

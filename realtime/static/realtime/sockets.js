@@ -1,31 +1,20 @@
 /** The two sockets of the service, each with its address and its way of coming back. */
 
-import { SocketClient } from "./client.js";
-import { matchmakingRetry, sessionRetry } from "./retry.js";
-
-/** @typedef {Omit<import("./types.js").Options, "url" | "retry"> & {origin: string}} Options */
+import { MatchmakingClient } from "./matchmaking.js";
+import { SessionClient } from "./session.js";
 
 /**
- * Queue, matches, challenges and announcements of the signed-in user.
- * @param {Options} options
+ * Queue, matches and announcements of the signed-in user.
+ * @param {import("./matchmaking.js").MatchmakingOptions} options
  */
-export function matchmakingClient({ origin, ...options }) {
-  return new SocketClient({ ...options, url: socketUrl(origin, "/ws/matchmaking/").href, retry: matchmakingRetry });
+export function matchmakingClient(options) {
+  return new MatchmakingClient(options);
 }
 
 /**
- * One game session. `deviceId` is a secret of the device, 16 to 64 characters made at random.
- * @param {Options & {sessionId: string, deviceId: string}} options
+ * One game session.
+ * @param {import("./session.js").SessionOptions} options
  */
-export function sessionClient({ origin, sessionId, deviceId, ...options }) {
-  const url = socketUrl(origin, `/ws/sessions/${encodeURIComponent(sessionId)}/`);
-  url.searchParams.set("device_id", deviceId);
-  return new SocketClient({ ...options, url: url.href, retry: sessionRetry });
-}
-
-/** @param {string} origin such as `https://example.org` @param {string} path */
-function socketUrl(origin, path) {
-  const url = new URL(path, origin);
-  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  return url;
+export function sessionClient(options) {
+  return new SessionClient(options);
 }

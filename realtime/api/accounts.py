@@ -1,6 +1,6 @@
-"""REST: who one is, and game sessions."""
+"""REST: who one is."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 from django.conf import settings
@@ -13,25 +13,13 @@ from rest_framework.views import APIView
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import RefreshToken
 
-from realtime import selectors, services
-from realtime.identifiers import new_id, parse_id
+from realtime.identifiers import new_id
 from realtime.problems import body_of
-from realtime.protocol.errors import Forbidden, InvalidRequest, NotFound, Unauthorized
-from realtime.transport.auth import Caller, clean_name
-from realtime.transport.database import database_now
-
-if TYPE_CHECKING:
-    from realtime.models import GameSession
+from realtime.protocol.errors import InvalidRequest, NotFound, Unauthorized
+from realtime.transport.auth import clean_name
 
 GUEST_TENANT = "demo"
 _SITE_USER = "site-"
-
-
-def caller_of(request: Request) -> Caller:
-    """Return who is calling."""
-    if not isinstance(request.user, Caller):
-        raise Unauthorized
-    return request.user
 
 
 class Credentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,34 +125,3 @@ class GuestView(APIView):
             "tenant_id": GUEST_TENANT,
         }
         return Response(answer, status=201)
-
-
-def _session_of(caller: Caller, session_id: str) -> "GameSession":
-    """Return a session that the caller is in; 404 where there is none, 403 where it is others'."""
-    parsed = parse_id(session_id)
-    session = selectors.running_session(caller.tenant_id, parsed) if parsed else None
-    if session is None:
-        raise NotFound("There is no such session")
-    if selectors.participant_of(session, caller.user_id) is None:
-        raise Forbidden("You are not in this session")
-    return session
-
-
-class SessionView(APIView):
-    """One game session."""
-
-    def get(self, request: Request, session_id: str) -> Response:
-        """Return the session as the caller may see it."""
-        caller = caller_of(request)
-        return Response(selectors.session_state(_session_of(caller, session_id), user_id=caller.user_id))
-
-
-class SessionLeaveView(APIView):
-    """Leave a game session."""
-
-    def post(self, request: Request, session_id: str) -> Response:
-        """Leave for good; leaving twice is leaving once."""
-        caller = caller_of(request)
-        session = _session_of(caller, session_id)
-        services.leave(session.id, caller.user_id, now=database_now())
-        return Response(selectors.session_state(_session_of(caller, session_id), user_id=caller.user_id))

@@ -1,0 +1,1 @@
+"""REST: accounts, game sessions, hosted events."""

@@ -1,0 +1,1 @@
+"""Changes of game sessions, their games and their participants."""

@@ -1,0 +1,132 @@
+"""What every change of a game session is made of: its address, its locks, its events, its end.
+
+Rows are locked session first, then participants, then streams of events. What a session's end means for its
+match is told upwards, to the listeners that the composition root registers.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from realtime import selectors
+from realtime.domain import duels
+from realtime.domain.participants import ConnectionState
+from realtime.domain.quiz import Phase, Place, Quiz
+from realtime.models import GameSession, Participant
+from realtime.protocol.messages import GameOver, GameStateUpdate, ServerMessage
+from realtime.transport.events import NO_ORIGIN, Origin, Outgoing, emit
+
+log = structlog.get_logger(__name__)
+
+session_finished_listeners: list[Callable[[UUID, Mapping[str, float] | None, datetime], None]] = []
+"""Called in the transaction that ends a session, with the id of its match, the outcome and the time.
+
+The outcome is, by user, the share of opponents beaten (1, ½, 0 in a duel); None where nobody has won or lost.
+"""
+
+
+def session_address(session_id: UUID) -> str:
+    """Return where a session's events go."""
+    return f"session:{session_id}"
+
+
+def participant_owner(session_id: UUID, user_id: str) -> str:
+    """Return by what name a participant's presence is kept."""
+    return f"{session_address(session_id)}:{user_id}"
+
+
+def locked_session(session_id: UUID) -> GameSession | None:
+    """Return a session that is on, its row locked."""
+    return (
+        GameSession.objects.select_for_update()
+        .filter(id=session_id, finished_at=None, started_at__isnull=False)
+        .first()
+    )
+
+
+def tell(
+    session: GameSession, messages: Iterable[ServerMessage], *, now: datetime, origin: Origin = NO_ORIGIN
+) -> None:
+    """Write events for all in a session, as the last thing in a transaction."""
+    address = session_address(session.id)
+    emit([Outgoing(address=address, message=message, origin=origin) for message in messages], now=now)
+
+
+# --- the game
+
+
+def quiz_of(session: GameSession) -> Quiz:
+    """Return where a session's quiz is."""
+    return Quiz(
+        phase=Phase(session.phase),
+        number=session.question_number,
+        began_at=session.phase_began_at,
+        ends_at=session.phase_ends_at,
+    )
+
+
+def go_on(session: GameSession, quiz: Quiz, *, now: datetime) -> list[ServerMessage]:
+    """Write down where a quiz is now; return what that tells."""
+    if quiz.phase == Phase.FINISHED:
+        return finish(session, now=now)
+    session.phase, session.question_number = quiz.phase.value, quiz.number
+    session.phase_began_at, session.phase_ends_at = quiz.began_at, quiz.ends_at
+    session.save(update_fields=["phase", "question_number", "phase_began_at", "phase_ends_at"])
+    return [_state_update(session, now=now)]
+
+
+def _state_update(session: GameSession, *, now: datetime) -> GameStateUpdate:
+    return GameStateUpdate(session_id=str(session.id), state=selectors.game_state(session), timestamp=now)
+
+
+def finish(session: GameSession, *, now: datetime) -> list[ServerMessage]:
+    """End a session, and tell its match; return what that tells."""
+    places = selectors.standing(session)
+    session.standing = [selectors.standing_row(place) for place in places]
+    session.phase, session.finished_at = Phase.FINISHED.value, now
+    session.phase_began_at, session.phase_ends_at = now, None
+    session.save(update_fields=["phase", "phase_began_at", "phase_ends_at", "finished_at", "standing"])
+    if session.match_id is not None:
+        outcome = _outcome(session, places)
+        for listener in session_finished_listeners:
+            listener(session.match_id, outcome, now)
+    log.info(
+        "session_finished", session=str(session.id), kind=session.kind, match=str(session.match_id or "")
+    )
+    game_over = GameOver(session_id=str(session.id), standing=selectors.standing_parts(session))
+    return [_state_update(session, now=now), game_over]
+
+
+def _outcome(session: GameSession, places: list[Place]) -> dict[str, float] | None:
+    """Return who has won by how much; None where nobody is left, or nobody has ever been there."""
+    players = {str(participant.id): participant for participant in session.participants.all()}
+    if all(p.left_at is not None or p.came_at is None for p in players.values()):
+        return None
+    shares = duels.shares_won(places)
+    return {players[participant_id].user_id: share for participant_id, share in shares.items()}
+
+
+def is_decided(session: GameSession, *, has_walked_out: bool) -> bool:
+    """Return whether a duel is over because too few are left in it."""
+    return duels.is_decided(_states(session), has_walked_out=has_walked_out)
+
+
+def _states(session: GameSession) -> list[ConnectionState]:
+    return [
+        ConnectionState(state) for state in session.participants.values_list("connection_state", flat=True)
+    ]
+
+
+def are_all_here(session: GameSession) -> bool:
+    """Return whether every participant's connection is open."""
+    return all(state == ConnectionState.CONNECTED for state in _states(session))
+
+
+def locked_participant(session: GameSession, user_id: str) -> Participant | None:
+    """Return a participant of a session whose row is locked, locked as well."""
+    participant = session.participants.select_for_update().filter(user_id=user_id).first()
+    if participant is not None:
+        participant.session = session
+    return participant

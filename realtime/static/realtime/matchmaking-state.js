@@ -1,0 +1,165 @@
+/** What each message of `/ws/matchmaking/` changes; see state.js. */
+
+/** @import { ActiveState, Changes, FoundMatch, Match, MatchmakingEvent, MatchmakingMessage } from "./types.js" */
+/** @import { MatchmakingState, Notice, Ticket } from "./types.js" */
+
+/**
+ * Nothing is known yet: before the first snapshot.
+ * @type {Readonly<MatchmakingState>}
+ */
+export const MATCHMAKING = Object.freeze({
+  socket: "matchmaking",
+  restored: false,
+  seq: 0,
+  user_id: null,
+  ticket: null,
+  waiting: null,
+  match: null,
+  session_id: null,
+  challenges: Object.freeze({ incoming: [], outgoing: [] }),
+  party: null,
+  notice: null,
+});
+
+/** @type {Changes<MatchmakingState, MatchmakingMessage>} */
+export const matchmaking = {
+  connected: (state, data) => ({ ...state, user_id: data.user_id }),
+
+  state_restored: (state, data) => ({
+    ...state,
+    ...activeOf(data, state),
+    restored: true,
+    seq: data.seq,
+    notice: noticeOf(data.missed, state.notice),
+  }),
+
+  active_read: (state, data) => ({ ...state, ...activeOf(data, state) }),
+
+  queue_joined: (state, ticket) => ({ ...state, ticket, waiting: null, notice: null }),
+
+  queue_update: (state, data) =>
+    onTicket(state, data.queue_entry_id, {
+      position: data.position,
+      estimated_wait_seconds: data.estimated_wait,
+      rating_window: data.rating_window,
+    }, { waiting: data.waiting }),
+
+  queue_cancelled: (state, data, message) => ({
+    ...state,
+    ticket: ticketWithout(state.ticket, data.queue_entry_id),
+    notice: noticeFrom(message),
+  }),
+
+  // A health check goes to reserved players alone. With a ticket that searches, it says that there is a match.
+  ping: (state) => onTicket(state, state.ticket?.queue_entry_id, { status: "RESERVED" }, { notice: null }),
+
+  match_found: (state, data) => ({
+    ...onTicket(state, data.queue_entry_id, { status: "RESERVED", match_id: data.match_id }),
+    match: {
+      match_id: data.match_id,
+      game_id: data.game_id,
+      pool_key: data.pool_key,
+      stage: "found",
+      opponents: data.opponents,
+      color: data.color,
+      join_url: null,
+    },
+    notice: null,
+  }),
+
+  match_ready: (state, data) => ({
+    ...state,
+    ticket: null,
+    match: {
+      ...(state.match?.match_id === data.match_id ? state.match : UNKNOWN_MATCH),
+      match_id: data.match_id,
+      game_id: data.game_id,
+      stage: "confirmed",
+      join_url: data.join_url ?? null,
+    },
+    session_id: data.session_id ?? null,
+    notice: null,
+  }),
+
+  match_cancelled: (state, data, message) => {
+    const isOurs = state.match === null || state.match.match_id === data.match_id;
+    const { requeued, queue_entry_id: id } = data;
+    return {
+      ...state,
+      ticket: requeued ? requeuedTicket(state.ticket, data.position) : ticketWithout(state.ticket, id),
+      match: isOurs ? null : state.match,
+      notice: noticeFrom(message),
+    };
+  },
+};
+
+/** @type {Readonly<Pick<FoundMatch, "pool_key" | "opponents" | "color">>} */
+const UNKNOWN_MATCH = Object.freeze({ pool_key: null, opponents: [], color: null });
+
+/** What a user is in, as the state has it. @param {ActiveState} data @param {MatchmakingState} state */
+function activeOf(data, state) {
+  const { ticket, match, session_id, challenges, party } = data;
+  const isLive = ticket !== null && (ticket.status === "SEARCHING" || ticket.status === "RESERVED");
+  const waiting = ticket?.queue_entry_id === state.ticket?.queue_entry_id ? state.waiting : null;
+  return { ticket: isLive ? ticket : null, waiting, match: match && matchOf(match, state), session_id, challenges, party };
+}
+
+/**
+ * @param {MatchmakingState} state
+ * @param {string | null | undefined} queueEntryId
+ * @param {Partial<Ticket>} changes
+ * @param {Partial<MatchmakingState>} [others]
+ * @returns {MatchmakingState}
+ */
+function onTicket(state, queueEntryId, changes, others = {}) {
+  const { ticket } = state;
+  if (ticket === null || ticket.queue_entry_id !== queueEntryId) return state;
+  return { ...state, ...others, ticket: { ...ticket, ...changes } };
+}
+
+/** @param {Ticket | null} ticket @param {number | null} position @returns {Ticket | null} */
+function requeuedTicket(ticket, position) {
+  return ticket && { ...ticket, status: "SEARCHING", position, match_id: null };
+}
+
+/** @param {Ticket | null} ticket @param {string | null} queueEntryId of the one that has ended */
+function ticketWithout(ticket, queueEntryId) {
+  return ticket !== null && ticket.queue_entry_id === queueEntryId ? null : ticket;
+}
+
+/**
+ * The snapshot tells of all players, the event of the others.
+ * @param {Match} match
+ * @param {MatchmakingState} state
+ * @returns {FoundMatch}
+ */
+function matchOf(match, state) {
+  return {
+    match_id: match.match_id,
+    game_id: match.game_id,
+    pool_key: match.pool_key,
+    stage: match.status === "CONFIRMED" ? "confirmed" : "found",
+    opponents: match.players
+      .filter((player) => player.user_id !== state.user_id)
+      .map(({ user_id, display_name, rating }) => ({ user_id, display_name, rating })),
+    color: match.players.find((player) => player.user_id === state.user_id)?.color ?? null,
+    join_url: state.match?.match_id === match.match_id ? state.match.join_url : null,
+  };
+}
+
+/** @typedef {Extract<MatchmakingEvent, {type: "queue_cancelled" | "match_cancelled"}>} News */
+
+/** @param {News} news @returns {Notice} */
+function noticeFrom(news) {
+  const { requeued, position } = news.type === "match_cancelled" ? news.data : { requeued: false, position: null };
+  return { type: news.type, seq: news.seq, reason: news.data.reason, requeued, position };
+}
+
+const NEWS = new Set(["queue_cancelled", "match_cancelled", "queue_joined", "match_found", "match_ready"]);
+
+/** What was missed is news, unless the player has gone on since. @param {MatchmakingEvent[]} missed @param {Notice | null} old */
+function noticeOf(missed, old) {
+  const last = missed.findLast((message) => NEWS.has(message.type));
+  if (last === undefined) return old;
+  return last.type === "queue_cancelled" || last.type === "match_cancelled" ? noticeFrom(last) : null;
+}
