@@ -83,7 +83,10 @@ def rename(caller: Caller, message: Rename, origin: Origin) -> None:
 
 
 def _arrived(caller: Caller, address: str, connection_id: str) -> None:
-    participants.arrive(_session_id(address), caller.user_id, connection_id=connection_id, now=database_now())
+    session_id, now = _session_id(address), database_now()
+    # Its time may have run out between the look at its place and this one.
+    if not participants.arrive(session_id, caller.user_id, connection_id=connection_id, now=now):
+        raise Refused(CloseCode.LEFT)
 
 
 def _departed(end: End) -> None:

@@ -6,18 +6,17 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import CharField, Count, Exists, OuterRef, QuerySet, Value
+from django.db.models.functions import Cast, Concat
 from msgspec import UNSET
 
 from realtime.domain.participants import ConnectionState
-from realtime.domain.questions import kept
+from realtime.domain.questions import QUESTION_ID, kept
 from realtime.domain.quiz import Phase, Place, Player
 from realtime.domain.quiz import standing as standing_of
-from realtime.models import GameSession, Participant, QuestionSet
+from realtime.models import Answer, GameSession, Participant
 from realtime.protocol import parts
 from realtime.transport.auth import Caller
-
-_NO_NAME = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,15 +194,13 @@ def standing_parts(session: GameSession) -> list[parts.Standing]:
 def has_everyone_answered(session: GameSession) -> bool:
     """Return whether nobody is left whose answer to the open question is still to come."""
     playing = session.participants.exclude(connection_state=ConnectionState.DISCONNECTED)
-    has_answered = Q(
-        id__in=session.answers.filter(question_id=_question_id(session)).values("participant_id")
-    )
-    return playing.exists() and not playing.exclude(has_answered).exists()
+    given = Answer.objects.filter(participant=OuterRef("pk"), question_id=_question_id(session))
+    return playing.exists() and not playing.exclude(Exists(given)).exists()
 
 
-# --- question sets
-
-
-def question_sets(tenant_id: str) -> list[QuestionSet]:
-    """Return a tenant's own question sets."""
-    return list(QuestionSet.objects.filter(tenant_id=tenant_id))
+def owing() -> QuerySet[Participant]:
+    """Return, for each session of an outer query, who has not answered the open question yet."""
+    asked = Concat(Value(QUESTION_ID), Cast(OuterRef(OuterRef("question_number")), CharField()))
+    given = Answer.objects.filter(participant=OuterRef("pk"), question_id=asked)
+    playing = Participant.objects.filter(session=OuterRef("pk"))
+    return playing.exclude(connection_state=ConnectionState.DISCONNECTED).exclude(Exists(given))

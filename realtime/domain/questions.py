@@ -8,6 +8,9 @@ from msgspec import Meta, Struct
 from realtime.domain.quiz import Question
 
 MAX_QUESTIONS = 100
+QUESTION_ID = "q"
+"""A question's id is this and its number in the session."""
+
 MIN_CHOICES = 2
 MAX_CHOICES = 6
 
@@ -53,7 +56,7 @@ def numbered(drafts: Sequence[Draft], *, seconds: float) -> list[dict[str, Any]]
     """Return questions as a session keeps them, with an id each and the time that they are open."""
     return [
         {
-            "id": f"q{number}",
+            "id": f"{QUESTION_ID}{number}",
             "text": draft.text.strip(),
             "choices": [choice.strip() for choice in draft.choices],
             "answer": draft.answer,

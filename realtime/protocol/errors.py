@@ -148,6 +148,6 @@ CLOSE_CODE_MEANINGS: dict[CloseCode, str] = {
     CloseCode.NOT_ALLOWED: "not allowed: the origin, or not a participant",
     CloseCode.NO_SUCH_SESSION: "there is no such session",
     CloseCode.REPLACED: "replaced by a newer connection of the same user",
-    CloseCode.LEFT: "left or kicked",
+    CloseCode.LEFT: "left, or away for too long",
     CloseCode.NOT_TEXT: "not a text frame",
 }

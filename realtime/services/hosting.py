@@ -51,7 +51,8 @@ def create_event(host: Caller, *, title: str, questions: list[dict[str, Any]], n
 
 def join_page(code: str, *, now: datetime) -> JoinPage:
     """Return what the join page shows, with a stamp of when it did."""
-    session = GameSession.objects.filter(join_code=joining.clean_code(code)).first()
+    shown = GameSession.objects.only("title", "phase", "locked_at")
+    session = shown.filter(join_code=joining.clean_code(code)).first()
     if session is None:
         raise SessionNotFound
     return JoinPage(

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from realtime.domain.errors import NameTaken, SessionFinished
@@ -27,7 +28,7 @@ from realtime.protocol.messages import (
 from realtime.services import rooms
 from realtime.transport import presence
 from realtime.transport.auth import clean_name
-from realtime.transport.database import OUTAGES, update_each
+from realtime.transport.database import update_each
 from realtime.transport.events import NO_ORIGIN, Origin
 from realtime.transport.push import Push, publish
 
@@ -38,16 +39,19 @@ UNHELD_SECONDS = 2
 LeftReason = Literal["left", "grace_expired"]
 
 
-def arrive(session_id: UUID, user_id: str, *, connection_id: str, now: datetime) -> None:
-    """Note that a participant's socket is open."""
+def arrive(session_id: UUID, user_id: str, *, connection_id: str, now: datetime) -> bool:
+    """Note that a participant's socket is open; return False where the participant has left for good."""
     with transaction.atomic():
         session = rooms.locked_session(session_id)
         participant = rooms.locked_participant(session, user_id) if session else None
-        if session is None or participant is None or participant.left_at is not None:
-            return
+        if session is None or participant is None:
+            return True
+        if participant.left_at is not None:
+            return False
         told = come(participant, connection_id=connection_id, now=now)
         if told:
             rooms.tell(session, [*told, *_look_around(session, now=now)], now=now)
+    return True
 
 
 def come(participant: Participant, *, connection_id: str, now: datetime) -> list[ServerMessage]:
@@ -199,16 +203,8 @@ def expire_grace(*, now: datetime) -> int:
         dropped_at__lte=now - timedelta(seconds=settings.GRACE_SECONDS),
         session__finished_at=None,
     )
-    left = 0
-    for session_id in due.order_by().values_list("session_id", flat=True).distinct():
-        try:
-            left += _expire_in(session_id, now=now)
-        except OUTAGES:
-            raise
-        except Exception:
-            # This one is tried again by the next run; the others are not to wait for it.
-            log.exception("session_failed", session=str(session_id))
-    return left
+    ids = due.order_by().values_list("session_id", flat=True).distinct()
+    return rooms.in_each(ids, partial(_expire_in, now=now))
 
 
 def _expire_in(session_id: UUID, *, now: datetime) -> int:
@@ -239,14 +235,17 @@ def drop_unheld(*, now: datetime) -> int:
     A killed process says nothing, and one that could not reach the database was not heard. Who has just
     joined by REST has a heartbeat's time to open the socket.
     """
-    is_joining = Q(connection_id="", last_heartbeat__gt=now - timedelta(seconds=settings.HEARTBEAT_SECONDS))
+    since = now - timedelta(seconds=settings.HEARTBEAT_SECONDS)
+    is_joining = Q(session__kind=GameSession.Kind.EVENT, connection_id="", last_heartbeat__gt=since)
     connected = _connected().exclude(is_joining)
     held = {(rooms.participant_owner(p.session_id, p.user_id), p.connection_id): p for p in connected}
     unheld = [held[key] for key in presence.gone(list(held), seconds=UNHELD_SECONDS)]
     of_session: dict[UUID, dict[UUID, Participant]] = {}
     for participant in unheld:
         of_session.setdefault(participant.session_id, {})[participant.id] = participant
-    return sum(_drop_all(session_id, gone, now=now) for session_id, gone in of_session.items())
+    return rooms.in_each(
+        of_session, lambda session_id: _drop_all(session_id, of_session[session_id], now=now)
+    )
 
 
 def _drop_all(session_id: UUID, seen: Mapping[UUID, Participant], *, now: datetime) -> int:
@@ -269,14 +268,18 @@ def note_heartbeats(*, now: datetime) -> int:
 
     Rows that somebody is just changing are left out: that change writes it as well.
     """
-    with transaction.atomic():
-        rows = _connected().select_for_update(skip_locked=True, of=("self",))
-        connected = {rooms.participant_owner(p.session_id, p.user_id): p for p in rows}
-        heard = presence.heard_at(list(connected), now=now)
-        for owner, at in heard.items():
-            connected[owner].last_heartbeat = at
-        update_each([connected[owner] for owner in heard], ["last_heartbeat"])
-    return len(heard)
+    connected = {rooms.participant_owner(p.session_id, p.user_id): p.id for p in _connected()}
+    heard = presence.heard_at(list(connected), now=now)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "WITH free AS (SELECT id FROM realtime_participant WHERE id = ANY(%(ids)s)"
+            " ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)"
+            " UPDATE realtime_participant AS p SET last_heartbeat = heard.at"
+            " FROM unnest(%(ids)s, %(times)s::timestamptz[]) AS heard (id, at) JOIN free USING (id)"
+            " WHERE p.id = heard.id AND (p.last_heartbeat IS NULL OR p.last_heartbeat < heard.at)",
+            {"ids": [connected[owner] for owner in heard], "times": list(heard.values())},
+        )
+        return int(cursor.rowcount)
 
 
 def heard_live(of: Sequence[Participant], *, now: datetime) -> dict[str, datetime]:

@@ -5,12 +5,13 @@ Nothing waits in a process for a moment to come: whoever runs `run_due` next fin
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, Q
 
 from realtime import selectors
 from realtime.domain.errors import PhaseChanged, SessionFinished
@@ -20,7 +21,6 @@ from realtime.models import Answer, GameSession, Participant
 from realtime.protocol.errors import Forbidden
 from realtime.protocol.messages import AnswerResult
 from realtime.services import rooms
-from realtime.transport.database import OUTAGES
 
 log = structlog.get_logger(__name__)
 
@@ -31,24 +31,18 @@ AT_ONCE = 1000
 
 
 def run_due(*, now: datetime) -> int:
-    """Let every session go on whose phase has run out, and end events that nobody ends; return how many."""
+    """Let every session go on that is due; return how many.
+
+    That is one whose phase has run out, one whose open question nobody is left to answer, and an event that
+    nobody ends.
+    """
     running = GameSession.objects.filter(finished_at=None)
     too_old = now - timedelta(seconds=settings.MAX_GAME_SECONDS)
     is_overlong = Q(kind=GameSession.Kind.EVENT, created_at__lte=too_old)
-    due = running.filter(Q(phase_ends_at__lte=now) | is_overlong)
+    is_answered = Q(phase=Phase.QUESTION.value) & ~Exists(selectors.owing())
+    due = running.filter(Q(phase_ends_at__lte=now) | is_overlong | is_answered)
     ids = list(due.order_by("phase_ends_at").values_list("id", flat=True)[:AT_ONCE])
-    return sum(_run(session_id, now=now) for session_id in ids)
-
-
-def _run(session_id: UUID, *, now: datetime) -> bool:
-    """Let one session go on where it is due; one that fails is tried again, and holds up no other."""
-    try:
-        return _go_on_where_due(session_id, now=now)
-    except OUTAGES:
-        raise
-    except Exception:
-        log.exception("session_failed", session=str(session_id))
-        return False
+    return rooms.in_each(ids, partial(_go_on_where_due, now=now))
 
 
 def _go_on_where_due(session_id: UUID, *, now: datetime) -> bool:
@@ -124,7 +118,7 @@ def answer(
             raise Forbidden("Who does not play cannot answer")
         given = _judged(session, participant, question_id=question_id, choice=choice, now=given_at)
     if given.accepted and _is_last_answer(session):
-        _run(session_id, now=now)
+        rooms.in_each([session_id], partial(_go_on_where_due, now=now))
     return given
 
 

@@ -16,6 +16,7 @@ from realtime.domain.participants import ConnectionState
 from realtime.domain.quiz import Phase, Place, Quiz
 from realtime.models import GameSession, Participant
 from realtime.protocol.messages import GameOver, GameStateUpdate, ServerMessage
+from realtime.transport.database import OUTAGES
 from realtime.transport.events import NO_ORIGIN, Origin, Outgoing, emit
 
 log = structlog.get_logger(__name__)
@@ -52,6 +53,22 @@ def tell(
     """Write events for all in a session, as the last thing in a transaction."""
     address = session_address(session.id)
     emit([Outgoing(address=address, message=message, origin=origin) for message in messages], now=now)
+
+
+def in_each(session_ids: Iterable[UUID], work: Callable[[UUID], int]) -> int:
+    """Do some work in each session, and return the sum; one that fails is tried again by the next run.
+
+    The others do not wait for it. Where the database or Redis is gone, that is for all of them.
+    """
+    done = 0
+    for session_id in session_ids:
+        try:
+            done += work(session_id)
+        except OUTAGES:
+            raise
+        except Exception:
+            log.exception("session_failed", session=str(session_id))
+    return done
 
 
 # --- the game

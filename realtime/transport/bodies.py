@@ -25,6 +25,10 @@ REFUSAL = encode_json(
 ).encode()
 
 
+WITHOUT_ACCOUNT = ("/v1/auth/", "/v1/sessions/join", "/v1/sessions/scan", "/v1/sessions/by-code/")
+"""Where nobody looks at a token, and anybody may show one."""
+
+
 class InTurn:
     """Lets so many HTTP requests run at a time; the others wait, in the order that they came.
 
@@ -43,7 +47,8 @@ class InTurn:
         if scope["path"].startswith("/health/"):
             await self._application(scope, receive, send)
             return
-        is_known = any(name == b"authorization" for name, _ in scope["headers"])
+        has_token = any(name == b"authorization" for name, _ in scope["headers"])
+        is_known = has_token and not scope["path"].removeprefix("/api").startswith(WITHOUT_ACCOUNT)
         async with self._of_known if is_known else self._of_strangers:
             await self._application(scope, receive, send)
 

@@ -291,7 +291,10 @@ class Connection(AsyncConsumer):
     async def arrive_again(self) -> None:
         """Say once more that this socket is open, after presence was lost: others may have been told so."""
         if self._caller is not None and self._is_open and self._wiring.place is not None:
-            await in_database(self._wiring.arrived, self._caller, self.address, self.connection_id)
+            try:
+                await in_database(self._wiring.arrived, self._caller, self.address, self.connection_id)
+            except Refused as refusal:
+                await self.close(refusal.code)
 
     async def deliver(self, push: Push) -> None:
         """Take a push for this socket's address."""

@@ -8,6 +8,7 @@ from django.conf import settings
 
 from realtime.models import GameSession
 from realtime.protocol.parts import Joined
+from realtime.services import play
 from realtime.transport.auth import participant_token
 from realtime.transport.database import database_now
 from tests.factories import Rest
@@ -257,6 +258,16 @@ def test_a_question_ends_when_all_who_are_still_in_it_have_answered(event: GameS
     assert where(event)[0] == "question", "Bob may come back"
     answer(event, bob.participant_id, now=database_now())
     assert where(event)[::2] == ("leaderboard", None)
+
+
+def test_a_question_ends_when_the_last_one_who_owes_an_answer_leaves(event: GameSession, ann: Joined) -> None:
+    bob = joined(event, "bob")
+    Rest(HANNA).post(path(event, "next"))
+    answer(event, ann.participant_id, now=database_now())
+    assert play.run_due(now=database_now()) == 0
+    leave(event, bob.participant_id, now=database_now())
+    assert play.run_due(now=database_now()) == 1
+    assert where(event)[0] == "leaderboard"
 
 
 def test_next_goes_on_only_from_what_the_host_sees(event: GameSession) -> None:

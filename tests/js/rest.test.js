@@ -109,3 +109,14 @@ test("a device's secret is 32 hex digits, another one each time", () => {
   assert.equal(made.size, 100);
   for (const one of made) assert.match(one, /^[0-9a-f]{32}$/);
 });
+
+test("a token that is over by its own clock is renewed without being asked, and one without an exp is left alone", async () => {
+  const claims = (exp) => `h.${btoa(JSON.stringify({ sub: "ada", exp }))}.s`;
+  const now = Math.floor(Date.now() / 1000);
+  for (const [access, wanted] of [[claims(now - 10), "new"], [claims(now + 3600), null], ["x.y.z", null]]) {
+    const asked = serverAnswers({ access: "new" });
+    const getToken = client.tokenKeeper({ access, refresh: "r" }, { origin });
+    assert.equal(await getToken({ fresh: false }), wanted ?? access);
+    assert.equal(asked.length, wanted ? 1 : 0);
+  }
+});

@@ -69,3 +69,23 @@ def test_a_message_of_any_size_is_one_frame_of_text(size: int) -> None:
     client.receive_data(text_frame(b"x" * size))
     (frame,) = client.events_received()
     assert (frame.opcode, frame.fin, bytes(frame.data)) == (Opcode.TEXT, True, b"x" * size)  # type: ignore[union-attr]
+
+
+async def test_who_shows_a_token_where_nobody_looks_at_it_waits_with_the_strangers() -> None:
+    slow = Slow()
+    door = InTurn(slow, at_once=4)
+    paths = [
+        "/v1/sessions/scan",
+        "/api/v1/sessions/join",
+        "/v1/auth/guest",
+        "/v1/sessions/by-code/X",
+        "/v1/sessions/1",
+    ]
+    requests = [
+        asyncio.ensure_future(door({"path": path, "headers": KNOWN}, _nothing, _nothing))  # type: ignore[arg-type]
+        for path in paths
+    ]
+    await asyncio.sleep(0)
+    assert slow.begun == [paths[0], paths[1], paths[4]]
+    slow.answers.set()
+    await asyncio.gather(*requests)

@@ -137,6 +137,7 @@ function tellFaults(faults) {
 
 /** @param {string} sessionId */
 function openRoom(sessionId) {
+  app.room?.close();
   const room = new Room(sessionId, app.identity, { graceSeconds: GRACE_SECONDS });
   app.room = room;
   let asked = "";
@@ -202,11 +203,15 @@ async function finish() {
   if (await ask(words)) drive(() => post("finish"));
 }
 
+let isAsking = false;
+
 async function askAnswered() {
   const { room } = app;
-  if (room?.state.phase !== "question" || room.client.state !== "open") return;
+  if (isAsking || room?.state.phase !== "question" || room.client.state !== "open") return;
+  isAsking = true;
   const asked = room.state.question.question_id;
   const state = await app.identity.call("GET", `/v1/sessions/${room.sessionId}`).catch(() => null);
+  isAsking = false;
   if (state?.question?.question_id !== asked || room.state.question?.question_id !== asked) return;
   app.answered = state.answered ?? app.answered;
   draw();

@@ -75,16 +75,28 @@ async function lookAt(code) {
     const look = await call("GET", `/v1/sessions/by-code/${encodeURIComponent(code)}`);
     if (code !== app.code || app.room) return;
     app.look = look;
+    app.isStruggling = false;
     // A stamp says that joining began before the host locked it: one got later would say nothing.
     if (!look.locked) app.stamp = { attempt: look.attempt, at: Date.now() };
     writeLine("name-problem", "");
   } catch (error) {
     if (code !== app.code || app.room) return;
+    app.isStruggling = true;
     if (error.status === 404) return turnAway(`There is no event with the code ${code}.`);
     if (app.look) writeLine("name-problem", error.message);
     else return turnAway(error.message);
   }
   draw();
+}
+
+/** One look after the other, not all phones at the same moment, and none beside a join, which is to come first. */
+function planLook() {
+  const pause = LOOK_EVERY_MS * (0.75 + Math.random() / 2) * (app.isStruggling ? 4 : 1);
+  setTimeout(async () => {
+    const isSeen = !document.hidden && screenOf(app) === "name" && !element("name-submit").disabled;
+    if (isSeen) await lookAt(app.code);
+    planLook();
+  }, pause);
 }
 
 async function join() {
@@ -191,6 +203,6 @@ listenForAnswers(() => (screenOf(app) === "quiz" ? app.room : null));
 window.addEventListener("popstate", begin);
 
 setInterval(() => document.hidden || tick(app), TICK_MS);
-setInterval(() => document.hidden || (screenOf(app) === "name" && lookAt(app.code)), LOOK_EVERY_MS);
+planLook();
 
 begin();

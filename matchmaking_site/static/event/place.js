@@ -36,8 +36,7 @@ export class Place {
    * @param {{name: string, attempt: string | null}} wish
    * @returns {Promise<Place>} rejected with a `Problem`
    */
-  static async join(code, { name, attempt }) {
-    const deviceId = ownDeviceId();
+  static async join(code, { name, attempt }, deviceId = ownDeviceId()) {
     const body = { join_code: code, display_name: name, device_id: deviceId, ...(attempt && { attempt }) };
     const place = new Place(code, await call("POST", "/v1/sessions/join", { body }), deviceId);
     place.#keep();
@@ -61,7 +60,7 @@ export class Place {
 
   /** @returns {Promise<string>} a new one, where asked for, is had by joining again from the same device */
   async token({ fresh = false } = {}) {
-    if (fresh) this.#joined = (await Place.join(this.code, { name: this.name, attempt: null })).#joined;
+    if (fresh) this.#joined = (await Place.join(this.code, { name: this.name, attempt: null }, this.deviceId)).#joined;
     return this.#joined.token;
   }
 

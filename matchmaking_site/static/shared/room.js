@@ -166,7 +166,10 @@ export class Room extends EventTarget {
     try {
       await this.client.answer(sent.question_id, sent.choice);
     } catch (error) {
-      if (LOST.has(error.code) || this.pending !== sent) return;
+      if (this.pending !== sent) return;
+      // No answer on a connection that lives: the same once more, which counts once.
+      if (error.code === "no_answer" && this.client.state === "open") return void this.#sendAnswer();
+      if (LOST.has(error.code)) return;
       this.pending = null;
       this.refusal = error.message;
       this.#changed();

@@ -35,7 +35,8 @@ export const matchmaking = {
 
   active_read: (state, data) => ({ ...state, ...activeOf(data, state) }),
 
-  queue_joined: (state, ticket) => ({ ...state, ticket, waiting: null, notice: null }),
+  // Who queues is in no match: what is left of the last one is over.
+  queue_joined: (state, ticket) => ({ ...state, ticket, waiting: null, match: null, session_id: null, notice: null }),
 
   queue_update: (state, data) =>
     onTicket(state, data.queue_entry_id, {

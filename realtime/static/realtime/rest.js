@@ -78,10 +78,25 @@ export function signInAsGuest(displayName, { origin } = {}) {
 export function tokenKeeper(tokens, { origin } = {}) {
   let kept = tokens;
   return async ({ fresh }) => {
-    if (fresh) {
+    if (fresh || (kept.refresh && hasExpired(kept.access))) {
       const renewed = await call("POST", "/v1/auth/token/refresh", { origin, body: { refresh: kept.refresh } });
       kept = { ...kept, ...renewed };
     }
     return kept.access;
   };
+}
+
+const SOON_MS = 30_000;
+
+/**
+ * Does a token say that it is over, or about to be? After a long sleep nobody was there to be told.
+ * @param {string} token
+ */
+function hasExpired(token) {
+  try {
+    const claims = JSON.parse(atob((token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/")));
+    return claims.exp * 1000 - Date.now() < SOON_MS;
+  } catch {
+    return false; // a token of another form: the server says when it is over
+  }
 }
