@@ -42,10 +42,7 @@ SETTINGS = {
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The real processes, started once for this module."""
-    running = Stack(tmp_path_factory.mktemp("stack"), SETTINGS)
-    # Measuring coverage makes everything half as fast, and tells nothing here that other tests do not.
-    for name in [name for name in running.environment if name.startswith("COVERAGE")]:
-        del running.environment[name]
+    running = Stack(tmp_path_factory.mktemp("stack"), SETTINGS, is_measured=False)
     running.start()
     yield running
     running.stop()

@@ -42,7 +42,9 @@ Picture = Callable[..., None]
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The real processes, with a grace period that a test can wait for."""
-    running = Stack(tmp_path_factory.mktemp("stack"), PATIENT_QUIZ | {"GRACE_SECONDS": "10"})
+    running = Stack(
+        tmp_path_factory.mktemp("stack"), PATIENT_QUIZ | {"GRACE_SECONDS": "10"}, is_measured=False
+    )
     running.start()
     yield running
     running.stop()
