@@ -272,10 +272,10 @@ def note_heartbeats(*, now: datetime) -> int:
     heard = presence.heard_at(list(connected), now=now)
     with connection.cursor() as cursor:
         cursor.execute(
-            "WITH free AS (SELECT id FROM realtime_participant WHERE id = ANY(%(ids)s)"
+            "WITH free AS (SELECT id FROM realtime_participant WHERE id = ANY(%(ids)s::uuid[])"
             " ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)"
             " UPDATE realtime_participant AS p SET last_heartbeat = heard.at"
-            " FROM unnest(%(ids)s, %(times)s::timestamptz[]) AS heard (id, at) JOIN free USING (id)"
+            " FROM unnest(%(ids)s::uuid[], %(times)s::timestamptz[]) AS heard (id, at) JOIN free USING (id)"
             " WHERE p.id = heard.id AND (p.last_heartbeat IS NULL OR p.last_heartbeat < heard.at)",
             {"ids": [connected[owner] for owner in heard], "times": list(heard.values())},
         )

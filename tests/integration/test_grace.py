@@ -8,8 +8,9 @@ from django.conf import settings
 from realtime import tasks
 from realtime.models import GameSession, Participant
 from realtime.services import hosting, participants, play, rooms
+from realtime.transport.database import database_now
 from realtime.transport.store import client
-from tests.factories import Told, fall_silent, service_is_well
+from tests.factories import Told, as_process, fall_silent, service_is_well
 from tests.integration.threads import together
 from tests.rooms import (
     answer,
@@ -353,3 +354,18 @@ def test_the_task_finds_by_the_databases_clock_who_has_gone() -> None:
     tasks.expire_grace()
     assert states(session) == [GONE, HERE]
     assert settings.GRACE_SECONDS == 30
+
+
+def test_heartbeats_are_kept_and_never_set_back() -> None:
+    assert participants.note_heartbeats(now=database_now()) == 0, "where nobody is connected"
+    event = hosted_event()
+    ann = joined(event, "ann")
+    row = Participant.objects.get(id=ann.participant_id)
+    owner = f"session:{event.id}:{row.user_id}"
+    as_process("web-1", lambda web: web.refresh({owner: 0}))
+    Participant.objects.update(last_heartbeat=database_now() - timedelta(seconds=20))
+    assert participants.note_heartbeats(now=database_now()) == 1
+    row.refresh_from_db()
+    assert row.last_heartbeat is not None
+    assert database_now() - row.last_heartbeat < timedelta(seconds=5)
+    assert participants.note_heartbeats(now=database_now()) == 0
