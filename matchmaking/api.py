@@ -6,17 +6,18 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from matchmaking import selectors, statistics
-from matchmaking.services import explain, leaving, preferences, tickets
+from matchmaking.services import explain, leaving, preferences, results, tickets
 from realtime.authentication import caller_of
 from realtime.identifiers import parse_id
 from realtime.problems import body_of
-from realtime.protocol.errors import InvalidRequest
+from realtime.protocol.errors import Forbidden, InvalidRequest
 from realtime.protocol.messages import JoinQueueData
-from realtime.protocol.parts import Preferences
+from realtime.protocol.parts import Preferences, Result
 from realtime.transport.database import database_now, one_look
 from realtime.transport.events import NO_ORIGIN
 
 PAGE_SIZE = 50
+GAME_SERVER_ROLE = "game_server"
 
 
 class QueueView(APIView):
@@ -117,3 +118,39 @@ class MatchView(APIView):
     def get(self, request: Request, match_id: str) -> Response:
         """Return the match."""
         return Response(selectors.match_message(selectors.own_match(caller_of(request), match_id)))
+
+
+class RatingsView(APIView):
+    """The caller's ratings."""
+
+    def get(self, request: Request) -> Response:
+        """Return one for each active pool of the tenant."""
+        return Response({"results": selectors.own_ratings(caller_of(request)), "next": None})
+
+
+class RatingHistoryView(APIView):
+    """How the caller's rating in a pool came about."""
+
+    def get(self, request: Request, pool_key: str) -> Response:
+        """Return a page of matches, newest first."""
+        cursor = request.query_params.get("cursor")
+        if cursor is not None and not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 19):
+            raise InvalidRequest("This cursor is not one of ours", field="cursor")
+        before = None if cursor is None else int(cursor)
+        found = selectors.rating_history(caller_of(request), pool_key, before=before, limit=PAGE_SIZE + 1)
+        page = found[:PAGE_SIZE]
+        more = f"{settings.PUBLIC_URL}{request.path}?cursor={page[-1].id}" if found[PAGE_SIZE:] else None
+        return Response({"results": [selectors.rating_point(change) for change in page], "next": more})
+
+
+class ResultView(APIView):
+    """How a match ended, as its game server says."""
+
+    def post(self, request: Request, match_id: str) -> Response:
+        """Take the result in, once, and return the match."""
+        caller = caller_of(request)
+        if GAME_SERVER_ROLE not in caller.roles:
+            raise Forbidden("This needs the role game_server")
+        result = body_of(request, Result)
+        match = results.report(caller.tenant_id, parse_id(match_id), result, now=database_now())
+        return Response(selectors.match_message(match))

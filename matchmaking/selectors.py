@@ -1,8 +1,8 @@
 """Reads: tickets with their place, matches, pools, and all that a player is in."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -11,15 +11,18 @@ from django.db.models import Count, Q
 
 from matchmaking.domain import estimates
 from matchmaking.domain.colors import REMEMBERED_GAMES
-from matchmaking.domain.errors import MatchNotFound, QueueEntryNotFound
+from matchmaking.domain.errors import MatchNotFound, PoolNotFound, QueueEntryNotFound
 from matchmaking.domain.matches import Stage
-from matchmaking.models import Match, MatchPlayer, Pool, Ticket
+from matchmaking.models import Block, Match, MatchPlayer, Pool, Rating, RatingChange, Ticket
 from realtime.identifiers import parse_id
 from realtime.protocol import parts
 from realtime.transport.auth import Caller
 
 RECENT_TICKETS = 200
 RECENT_SECONDS = 3600
+
+challenge_sources: list[Callable[[Caller, datetime], parts.Challenges]] = []
+"""Who knows of a caller's challenges; the composition root names one, at most."""
 
 
 def _tickets() -> Any:
@@ -154,12 +157,9 @@ def match_message(match: Match) -> parts.Match:
     )
 
 
-def _matches_of(caller: Caller) -> Any:
+def _matches_of(tenant_id: str, user_id: str) -> Any:
     return (
-        Match.objects.filter(
-            tenant_id=caller.tenant_id,
-            players__user_id=caller.user_id,
-        )
+        Match.objects.filter(tenant_id=tenant_id, players__user_id=user_id)
         .select_related("pool")
         .prefetch_related("players")
     )
@@ -167,7 +167,7 @@ def _matches_of(caller: Caller) -> Any:
 
 def own_match(caller: Caller, match_id: str) -> Match:
     """Return a match of the caller; raise `MatchNotFound` for any other id."""
-    match: Match | None = _matches_of(caller).filter(id=parse_id(match_id)).first()
+    match: Match | None = _matches_of(caller.tenant_id, caller.user_id).filter(id=parse_id(match_id)).first()
     if match is None:
         raise MatchNotFound
     return match
@@ -175,7 +175,7 @@ def own_match(caller: Caller, match_id: str) -> Match:
 
 def own_matches(caller: Caller, *, before: UUID | None, limit: int) -> list[Match]:
     """Return the caller's matches, newest first, those older than ``before``."""
-    found = _matches_of(caller).order_by("-id")
+    found = _matches_of(caller.tenant_id, caller.user_id).order_by("-id")
     return list(found.filter(id__lt=before)[:limit] if before else found[:limit])
 
 
@@ -197,19 +197,25 @@ def active_state(caller: Caller, seat: MatchPlayer | None, *, now: datetime) -> 
         ticket=ticket_message(ticket, now=now) if ticket else None,
         match=match_message(seat.match) if seat and is_told else None,
         session_id=str(seat.match.session_id) if seat and is_on and seat.match.session_id else None,
-        challenges=parts.Challenges(),
+        challenges=_challenges(caller, now=now),
         party=None,
     )
 
 
-def has_ended(caller: Caller, game_id: str) -> bool:
-    """Return whether a game is that of a match of the caller which has ended, or was rolled back.
+def _challenges(caller: Caller, *, now: datetime) -> parts.Challenges:
+    for source in challenge_sources:
+        return source(caller, now)
+    return parts.Challenges()
+
+
+def has_ended(tenant_id: str, user_id: str, game_id: str) -> bool:
+    """Return whether a game is that of a match of the user which has ended, or was rolled back.
 
     One that was rolled back before the host had told its game may have any, until that is cancelled.
     """
     is_over = Q(game_id=game_id, status__in=(Match.Status.FINISHED, Match.Status.CANCELLED))
     is_left_behind = Q(game_id=None, game_cancel_due=True)
-    matches: bool = _matches_of(caller).filter(is_over | is_left_behind).exists()
+    matches: bool = _matches_of(tenant_id, user_id).filter(is_over | is_left_behind).exists()
     return matches
 
 
@@ -237,6 +243,54 @@ def live_tickets(pool_ids: Sequence[UUID]) -> dict[UUID, int]:
     """Return how many wait in each pool; a pool without any is absent. The pools' past costs nothing here."""
     live = Ticket.objects.filter(pool__in=pool_ids, status__in=Ticket.LIVE).order_by()
     return dict(live.values_list("pool").annotate(Count("id")))
+
+
+# --- for matches outside of the queue
+
+
+class Outcome(NamedTuple):
+    """How far a match is; ``cause`` is why it was rolled back."""
+
+    status: str
+    cause: str
+    causers: frozenset[str]
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether it came about; it may be over by now."""
+        return self.status in {Match.Status.CONFIRMED, Match.Status.FINISHED}
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is decided if it comes about."""
+        return self.is_confirmed or self.status == Match.Status.CANCELLED
+
+
+def outcome(match_id: UUID) -> Outcome:
+    """Return how far a match is, whoever asks."""
+    status, cause = Match.objects.values_list("status", "cancel_reason").get(id=match_id)
+    causers = MatchPlayer.objects.filter(match_id=match_id, is_cause=True).values_list("user_id", flat=True)
+    return Outcome(status, cause, frozenset(causers) if cause else frozenset())
+
+
+def active_pool(tenant_id: str, key: str) -> Pool:
+    """Return a pool that is open; raise `PoolNotFound` for any other key."""
+    pool = Pool.objects.filter(tenant_id=tenant_id, key=key, is_active=True).first()
+    if pool is None:
+        raise PoolNotFound
+    return pool
+
+
+def are_blocked(tenant_id: str, one: str, other: str) -> bool:
+    """Return whether one of two users never wants to meet the other."""
+    either = Q(user_id=one, blocked_id=other) | Q(user_id=other, blocked_id=one)
+    return Block.objects.filter(either, tenant_id=tenant_id).exists()
+
+
+def known_name(tenant_id: str, user_id: str) -> str:
+    """Return the name under which a user played last; its id where it never has."""
+    seats = MatchPlayer.objects.filter(tenant_id=tenant_id, user_id=user_id).order_by("-match")
+    return seats.values_list("display_name", flat=True).first() or user_id
 
 
 class PoolMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -273,3 +327,47 @@ def pool_messages(tenant_id: str) -> list[PoolMessage]:
         )
         for pool in pools
     ]
+
+
+# --- ratings
+
+
+def own_ratings(caller: Caller) -> list[parts.Rating]:
+    """Return the caller's rating in each active pool of the tenant."""
+    own = Rating.objects.filter(tenant_id=caller.tenant_id, user_id=caller.user_id)
+    rows = {row.pool_id: row for row in own}
+    pools = Pool.objects.filter(tenant_id=caller.tenant_id, is_active=True)
+    return [_rating_part(pool, rows.get(pool.rating_pool_id, Rating())) for pool in pools]
+
+
+def _rating_part(pool: Pool, rating: Rating) -> parts.Rating:
+    return parts.Rating(
+        pool_key=pool.key,
+        rating=rating.value,
+        deviation=rating.deviation,
+        provisional=rating.skill.is_provisional,
+        games=rating.games,
+    )
+
+
+def rating_history(caller: Caller, pool_key: str, *, before: int | None, limit: int) -> list[RatingChange]:
+    """Return what matches did to the caller's rating in a pool, newest first; raise `PoolNotFound`."""
+    pool = Pool.objects.filter(tenant_id=caller.tenant_id, key=pool_key).first()
+    if pool is None:
+        raise PoolNotFound
+    changes = RatingChange.objects.filter(
+        tenant_id=caller.tenant_id, user_id=caller.user_id, pool_id=pool.rating_pool_id
+    )
+    return list((changes.filter(id__lt=before) if before is not None else changes)[:limit])
+
+
+def rating_point(change: RatingChange) -> parts.RatingPoint:
+    """Return a change as the history shows it."""
+    return parts.RatingPoint(
+        match_id=str(change.match_id),
+        at=change.at,
+        before=change.value_before,
+        after=change.value_after,
+        expected=change.expected,
+        score=change.score,
+    )

@@ -10,9 +10,11 @@ from django.db import connection
 from django.db.models import Count, Min, Q
 
 from matchmaking import selectors
-from matchmaking.models import Match, Pool, Ticket
+from matchmaking.domain.skill import Calibration, calibration
+from matchmaking.models import Match, Pool, RatingChange, Ticket
 
 HOUR = timedelta(hours=1)
+JUDGED_MATCHES = 5000
 GAP_EDGES = (25, 50, 100, 200, 400)
 WAIT_EDGES = (5, 15, 30, 60, 120, 300)
 
@@ -158,12 +160,13 @@ def _waits(pool_ids: Sequence[UUID], *, now: datetime) -> dict[UUID, list[float]
 
 
 def _gaps(pool_ids: Sequence[UUID], *, now: datetime) -> dict[UUID, list[float]]:
-    """Return the widest rating gap of each match that was confirmed within the hour."""
+    """Return the widest rating gap of each match of the queue that was confirmed within the hour."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT m.pool_id, max(p.rating) - min(p.rating) FROM matchmaking_match AS m"
             " JOIN matchmaking_matchplayer AS p ON p.match_id = m.id"
-            " WHERE m.pool_id = ANY(%s) AND m.confirmed_at >= %s GROUP BY m.pool_id, m.id",
+            " WHERE m.pool_id = ANY(%s) AND m.confirmed_at >= %s AND NOT m.is_arranged"
+            " GROUP BY m.pool_id, m.id",
             [list(pool_ids), now - HOUR],
         )
         return _gathered(cursor.fetchall())
@@ -171,7 +174,9 @@ def _gaps(pool_ids: Sequence[UUID], *, now: datetime) -> dict[UUID, list[float]]
 
 def _failures(pool_ids: Sequence[UUID], *, now: datetime) -> dict[UUID, dict[str, int]]:
     rows = (
-        Match.objects.filter(pool__in=pool_ids, status=Match.Status.CANCELLED, finished_at__gte=now - HOUR)
+        Match.objects.filter(
+            pool__in=pool_ids, is_arranged=False, status=Match.Status.CANCELLED, finished_at__gte=now - HOUR
+        )
         .order_by()
         .values_list("pool", "cancel_reason")
         .annotate(count=Count("id"))
@@ -207,3 +212,13 @@ def _histogram(values: Sequence[float], edges: Sequence[float]) -> list[Bucket]:
     for value in values:
         counts[next((i for i, edge in enumerate(edges) if value <= edge), len(edges))] += 1
     return [Bucket(up_to=limit, count=count) for limit, count in zip(limits, counts, strict=True)]
+
+
+def rating_calibration(pool_id: UUID) -> Calibration | None:
+    """Return how good the forecasts of a pool's latest rated matches were; None where there was none.
+
+    One of each match's sides is taken: the other one says the same.
+    """
+    latest = RatingChange.objects.filter(match__pool_id=pool_id).order_by("-match_id", "user_id")
+    firsts = latest.distinct("match_id").values_list("expected", "score")[:JUDGED_MATCHES]
+    return calibration(list(firsts))

@@ -14,4 +14,7 @@ urlpatterns = [
     path("pools", api.PoolsView.as_view()),
     path("matches", api.MatchesView.as_view()),
     path("matches/<str:match_id>", api.MatchView.as_view()),
+    path("matches/<str:match_id>/result", api.ResultView.as_view()),
+    path("ratings", api.RatingsView.as_view()),
+    path("ratings/<str:pool_key>/history", api.RatingHistoryView.as_view()),
 ]

@@ -9,9 +9,15 @@ class SiteConfig(AppConfig):
     name = "matchmaking_site"
 
     def ready(self) -> None:
-        """Let the end of a game session end its match, and give every process the Celery application."""
+        """Let what happens below be heard above, and give every process the Celery application."""
         import matchmaking_site.celery  # noqa: F401 - importing it is what makes it the default
-        from matchmaking.services import endings
+        from challenges import selectors as challenges
+        from challenges.services import outcomes
+        from matchmaking import selectors as matchmaking
+        from matchmaking.services import arranged, endings
         from realtime.services import rooms
 
         rooms.session_finished_listeners.append(endings.finish)
+        arranged.confirmed_listeners.append(outcomes.note_confirmed)
+        arranged.rolled_back_listeners.append(outcomes.note_rolled_back)
+        matchmaking.challenge_sources.append(challenges.pending)

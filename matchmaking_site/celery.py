@@ -25,6 +25,7 @@ def _keep_our_logging(**_: Any) -> None:
 PERIODIC = (
     "matchmaking.tasks.tick",
     "matchmaking.tasks.sweep",
+    "challenges.tasks.expire",
     "realtime.tasks.expire_grace",
     "realtime.tasks.run_games",
     "realtime.tasks.note_heartbeats",
@@ -81,6 +82,11 @@ app.conf.beat_schedule = {
         "task": "matchmaking.tasks.sweep",
         "schedule": settings.STALE_SWEEP_SECONDS,
         "options": {"expires": max(settings.STALE_SWEEP_SECONDS, 2)},
+    },
+    "expire-challenges": {
+        "task": "challenges.tasks.expire",
+        "schedule": 1.0,
+        "options": {"expires": 2},
     },
     "expire-grace": {
         "task": "realtime.tasks.expire_grace",

@@ -13,6 +13,7 @@ from matchmaking_site import health
 _v1 = [
     path("", include("realtime.urls")),
     path("matchmaking/", include("matchmaking.urls")),
+    path("matchmaking/", include("challenges.urls")),
 ]
 
 # A picture fetched with a token, such as the QR code of an event, is shown as a blob.

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import CharField, Count, Exists, OuterRef, QuerySet, Value
 from django.db.models.functions import Cast, Concat
-from msgspec import UNSET
+from msgspec import UNSET, convert
 
 from realtime.domain.participants import ConnectionState
 from realtime.domain.questions import QUESTION_ID, kept
@@ -172,15 +172,16 @@ def standing(session: GameSession) -> list[Place]:
     )
 
 
-def standing_row(place: Place) -> dict[str, Any]:
-    """Return a place as it is kept and told."""
+def standing_row(place: Place, rated: parts.RatingChange | None = None) -> dict[str, Any]:
+    """Return a place as it is kept and told, with what the match did to the player's rating."""
     player = place.player
-    return {
+    row = {
         "rank": place.rank,
         "participant_id": player.id,
         "display_name": player.name,
         "score": player.score,
     }
+    return row if rated is None else {**row, "rating_change": parts.fields_of(rated)}
 
 
 def standing_parts(session: GameSession) -> list[parts.Standing]:
@@ -188,7 +189,7 @@ def standing_parts(session: GameSession) -> list[parts.Standing]:
     rows = session.standing
     if rows is None:
         rows = [standing_row(place) for place in standing(session)]
-    return [parts.Standing(**row) for row in rows]
+    return convert(rows, list[parts.Standing])
 
 
 def has_everyone_answered(session: GameSession) -> bool:

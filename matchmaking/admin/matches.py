@@ -59,7 +59,7 @@ class MatchAdmin(ReadOnlyAdmin):
         "created_at",
         "confirmed_at",
     )
-    list_filter = ("status", "cancel_reason", "pool", "tenant_id")
+    list_filter: ClassVar[tuple[str, ...]] = ("status", "cancel_reason", "is_arranged", "pool", "tenant_id")
     search_fields = ("=id", "=game_id", "=players__user_id", "players__display_name__istartswith")
     search_help_text = "A match's, game's or user's id, or the beginning of a name."
     list_select_related = ("pool",)

@@ -9,7 +9,8 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from matchmaking import statistics
-from matchmaking.models import Pool, PoolVersion, Rating, Ticket
+from matchmaking.admin.parts import lines
+from matchmaking.models import Pool, PoolVersion, Rating, RatingChange, Ticket
 from matchmaking.preview import preview
 from matchmaking.services import pools
 from matchmaking.simulation.admin import SimulationButton
@@ -76,7 +77,7 @@ class PoolAdmin(SimulationButton, ModelAdmin):
     search_fields = ("key", "name", "tenant_id")
     fieldsets = (
         (None, {"fields": ("tenant_id", "key", "name", "is_active", "ordering")}),
-        ("Game", {"fields": ("mode", "more_modes", "time_control", "rated")}),
+        ("Game", {"fields": ("mode", "more_modes", "time_control", "rated", "shares_ratings_with")}),
         (
             "Rating window",
             {
@@ -97,9 +98,9 @@ class PoolAdmin(SimulationButton, ModelAdmin):
                 )
             },
         ),
-        ("How it does", {"fields": ("show_forecast",)}),
+        ("How it does", {"fields": ("show_forecast", "show_calibration")}),
     )
-    readonly_fields = ("show_preview", "show_forecast")
+    readonly_fields = ("show_preview", "show_forecast", "show_calibration")
     inlines = (VersionsInline,)
 
     class Media:
@@ -129,6 +130,22 @@ class PoolAdmin(SimulationButton, ModelAdmin):
             f" {seen.actual_seconds} s; off by {seen.median_error_seconds} s in the median."
         )
 
+    @display(description="Forecasts of rated matches")
+    def show_calibration(self, pool: Pool) -> str:
+        """Show how often the stronger side won, by what was foreseen."""
+        judged = None if pool._state.adding else statistics.rating_calibration(pool.id)  # noqa: SLF001 - as above
+        if judged is None:
+            return "No rated match so far."
+        return lines(
+            [
+                f"{judged.forecasts} matches, Brier score {judged.brier:.3f} (a coin's is 0.25).",
+                *(
+                    f"{band.foreseen:.0%} foreseen, {band.won:.0%} won, {band.forecasts} matches"
+                    for band in judged.bands
+                ),
+            ]
+        )
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Pool]:
         """Count who waits, in the same query."""
         waiting = Count("tickets", filter=Q(tickets__status__in=Ticket.LIVE))
@@ -151,7 +168,52 @@ class PoolAdmin(SimulationButton, ModelAdmin):
 class RatingAdmin(ModelAdmin):
     """Ratings, by player and pool."""
 
-    list_display = ("user_id", "pool", "value")
-    list_filter = ("pool",)
-    search_fields = ("user_id",)
+    list_display = (
+        "user_id",
+        "pool",
+        "show_value",
+        "show_deviation",
+        "show_provisional",
+        "games",
+        "updated_at",
+    )
+    list_filter = ("pool", "tenant_id")
+    search_fields = ("=user_id",)
     list_select_related = ("pool",)
+
+    @display(description="Rating", ordering="value")
+    def show_value(self, rating: Rating) -> str:
+        """Show the value without its fraction."""
+        return f"{rating.value:.0f}"
+
+    @display(description="Deviation", ordering="deviation")
+    def show_deviation(self, rating: Rating) -> str:
+        """Show how unsure it is."""
+        return f"±{rating.deviation:.0f}"
+
+    @display(description="Provisional", boolean=True)
+    def show_provisional(self, rating: Rating) -> bool:
+        """Show whether it is not to be relied on yet."""
+        return rating.skill.is_provisional
+
+
+@admin.register(RatingChange)
+class RatingChangeAdmin(ReadOnlyAdmin):
+    """What each match did to a rating, and what had been foreseen."""
+
+    list_display = ("user_id", "pool", "show_change", "show_expected", "score", "at", "match")
+    list_filter = ("pool", "tenant_id")
+    search_fields = ("=user_id", "=match__id")
+    list_select_related = ("pool", "match")
+    date_hierarchy = "at"
+    show_full_result_count = False
+
+    @display(description="Rating")
+    def show_change(self, change: RatingChange) -> str:
+        """Show the value before and after."""
+        return str(change).partition(" ")[2]
+
+    @display(description="Foreseen", ordering="expected")
+    def show_expected(self, change: RatingChange) -> str:
+        """Show the share of opponents that should have been beaten."""
+        return f"{change.expected:.2f}"

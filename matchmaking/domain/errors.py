@@ -5,7 +5,10 @@
     DomainError
       NotFound    PoolNotFound, QueueEntryNotFound, MatchNotFound
       Conflict    AlreadyInQueue, ActiveGameExists, CannotCancel
+        CannotArrange   PlayerBusy, PlayerUnreachable, PlayersBlocked
 """
+
+from collections.abc import Collection
 
 from realtime.protocol.errors import Conflict, NotFound
 
@@ -50,3 +53,44 @@ class CannotCancel(Conflict):
 
     code = "cannot_cancel"
     title = "This queue entry is matched or has ended"
+
+
+class ResultConflict(Conflict):
+    """The match has another result, or none can be reported for it."""
+
+    code = "result_conflict"
+    title = "This match has another result already"
+
+
+class MatchNotConfirmed(Conflict):
+    """The match was cancelled, or is not confirmed yet."""
+
+    code = "match_not_confirmed"
+    title = "This match is not confirmed"
+
+
+class CannotArrange(Conflict):
+    """A match cannot be arranged, because of ``user_ids``; whoever asked for it says so in its own words."""
+
+    code = "cannot_arrange"
+    title = "This match is not possible right now"
+
+    def __init__(self, user_ids: Collection[str] = ()) -> None:
+        self.user_ids = frozenset(user_ids)
+        super().__init__()
+
+
+class PlayerBusy(CannotArrange):
+    """Somebody is in a match that has not ended, or is about to be."""
+
+    title = "A player is in a game, or about to be"
+
+
+class PlayerUnreachable(CannotArrange):
+    """Somebody has no connection."""
+
+    title = "A player is not there"
+
+
+class PlayersBlocked(CannotArrange):
+    """One of the players never wants to meet the other."""

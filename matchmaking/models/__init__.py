@@ -1,6 +1,6 @@
 """Tables, with the constraints that hold "one live ticket, one live match"."""
 
-from matchmaking.models.matches import FailedAttempt, Match, MatchPlayer
+from matchmaking.models.matches import FailedAttempt, Match, MatchPlayer, RatingChange
 from matchmaking.models.players import Block, Preferences, Rating
 from matchmaking.models.pools import (
     MAX_MODES,
@@ -26,6 +26,7 @@ __all__ = [
     "PoolVersion",
     "Preferences",
     "Rating",
+    "RatingChange",
     "Region",
     "Simulation",
     "Ticket",

@@ -27,6 +27,9 @@ class Match(models.Model):
     mode = models.CharField(max_length=64)
     time_control = models.CharField(max_length=64, default="", blank=True)
     rated = models.BooleanField()
+    is_arranged = models.BooleanField(
+        default=False, help_text="Made for players who had agreed on it, outside of the queue."
+    )
     metadata = models.JSONField(default=dict, blank=True)
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.PROPOSED)
     stage = models.CharField(
@@ -143,3 +146,37 @@ class MatchPlayer(models.Model):
 
     def __str__(self) -> str:
         return self.user_id
+
+
+class RatingChange(models.Model):
+    """What a match did to a player's rating, and what had been foreseen: once per match and player."""
+
+    match = models.ForeignKey(Match, on_delete=models.CASCADE, related_name="rating_changes")
+    tenant_id = models.CharField(max_length=64)
+    user_id = models.CharField(max_length=64)
+    pool = models.ForeignKey(
+        Pool,
+        on_delete=models.CASCADE,
+        related_name="rating_changes",
+        help_text="The pool whose rating it is.",
+    )
+    value_before = models.FloatField()
+    value_after = models.FloatField()
+    deviation_before = models.FloatField()
+    deviation_after = models.FloatField()
+    expected = models.FloatField(help_text="The share of opponents that should have been beaten.")
+    score = models.FloatField(help_text="The share that was, a draw being half.")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["match", "user_id"], name="rating_change_once_per_match"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["tenant_id", "user_id", "pool", "-id"], name="rating_changes_of_player"),
+            models.Index(fields=["pool", "-at"], name="rating_changes_of_pool"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.value_before:.0f} → {self.value_after:.0f}"

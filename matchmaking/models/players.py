@@ -4,16 +4,23 @@ from typing import ClassVar
 
 from django.db import models
 
+from matchmaking.domain.skill import FIRST_DEVIATION, FIRST_VALUE, Skill
 from matchmaking.models.pools import Pool, identifier
 
 
 class Rating(models.Model):
-    """A player's rating in a pool; a player without a row has 1500."""
+    """A player's rating in a pool, and in those that share its ratings; a player without a row has 1500."""
 
     tenant_id = models.CharField(max_length=64, validators=[identifier])
     user_id = models.CharField(max_length=64, validators=[identifier])
     pool = models.ForeignKey(Pool, on_delete=models.CASCADE, related_name="ratings")
-    value = models.FloatField(default=1500)
+    value = models.FloatField(default=FIRST_VALUE)
+    deviation = models.FloatField(
+        default=FIRST_DEVIATION,
+        help_text="How unsure the value is, in points; above 110 it is provisional.",
+    )
+    games = models.PositiveIntegerField(default=0, help_text="Rated matches so far.")
+    updated_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints: ClassVar = [
@@ -22,6 +29,11 @@ class Rating(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.value:.0f}"
+
+    @property
+    def skill(self) -> Skill:
+        """The rating as the rules see it."""
+        return Skill(self.value, self.deviation)
 
 
 class Preferences(models.Model):

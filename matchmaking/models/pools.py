@@ -1,6 +1,7 @@
 """Pools with their rules, every version of these, and what was tried out beside them."""
 
 from typing import ClassVar
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
@@ -33,6 +34,14 @@ class Pool(models.Model):
     mode = models.CharField(max_length=64, default="duel")
     time_control = models.CharField(max_length=64, default="", blank=True)
     rated = models.BooleanField(default=True)
+    shares_ratings_with = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Another pool of the tenant, whose ratings count here as well; empty: ratings of its own.",
+    )
     more_modes = models.JSONField(
         default=list,
         blank=True,
@@ -94,6 +103,11 @@ class Pool(models.Model):
         return PoolRules.from_dict({name: getattr(self, name) for name in RULE_FIELDS})
 
     @property
+    def rating_pool_id(self) -> UUID:
+        """The pool whose ratings count here."""
+        return self.shares_ratings_with_id or self.id
+
+    @property
     def modes(self) -> list[str]:
         """The modes that are played here, the usual one first."""
         return list(dict.fromkeys([self.mode, *self.more_modes]))
@@ -102,6 +116,7 @@ class Pool(models.Model):
         """Refuse, in the admin, rules that could not be run."""
         if self.preset in PRESETS:
             self.take_rules(PoolRules(window=PRESETS[self.preset]), only_window=True)
+        self._see_that_ratings_can_be_shared()
         try:
             _ = self.rules
         except ValueError as error:
@@ -109,6 +124,15 @@ class Pool(models.Model):
         is_list = isinstance(self.more_modes, list) and all(isinstance(m, str) and m for m in self.more_modes)
         if not is_list or len(self.modes) > MAX_MODES:
             raise ValidationError({"more_modes": f"A list of names, {MAX_MODES - 1} at most."})
+
+    def _see_that_ratings_can_be_shared(self) -> None:
+        home = self.shares_ratings_with
+        if home is None:
+            return
+        is_own = home.tenant_id == self.tenant_id and home.id != self.id
+        if not is_own or home.shares_ratings_with_id is not None:
+            text = "Another pool of this tenant, which has ratings of its own."
+            raise ValidationError({"shares_ratings_with": text})
 
     def take_rules(self, rules: PoolRules, *, only_window: bool = False) -> None:
         """Set the columns to these rules; it is the caller's to save them."""

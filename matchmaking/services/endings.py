@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -10,10 +9,13 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
+from matchmaking import ratings
+from matchmaking.domain.skill import Skill
 from matchmaking.hosts import Question, game_host
-from matchmaking.models import Match
+from matchmaking.models import Match, RatingChange
 from matchmaking.services.matches import ASK_PLAYING_SECONDS
 from matchmaking.services.rollback import log_match
+from realtime.protocol.parts import RatingChange as RatingChangePart
 from realtime.transport.database import OUTAGES, database_now, update_each
 
 log = structlog.get_logger(__name__)
@@ -24,28 +26,54 @@ AT_ONCE = 1000
 """So many are taken by one tick: some 30,000 matches can be asked about every 30 s."""
 
 
-def finish(match_id: UUID, outcome: Mapping[str, float] | None, now: datetime) -> None:
-    """End a confirmed match, so that its players can queue again; without an outcome its result is null."""
-    result = None
-    if outcome is not None:
-        scores = [{"user_id": user_id, "score": score} for user_id, score in outcome.items()]
-        result = {"outcome": scores, "finished_at": now.astimezone(UTC).isoformat().replace("+00:00", "Z")}
-    _finish([match_id], why="session_finished", now=now, result=result)
+def finish(match_id: UUID, outcome: Mapping[str, float] | None, now: datetime) -> dict[str, RatingChangePart]:
+    """End a confirmed match, so that its players can queue again; without an outcome its result is null.
+
+    ``outcome`` is by user; returned is what it has done to ratings, by user as well.
+    """
+    with transaction.atomic():
+        ended = _finish([match_id], why="session_finished", now=now)
+        if not ended or outcome is None:
+            return {}
+        changes = _note_result(ended[0], outcome, finished_at=now, now=now)
+    return {change.user_id: _rated(change) for change in changes}
 
 
-def _finish(
-    match_ids: Iterable[UUID],
-    *,
-    why: str,
-    now: datetime,
-    ends_game: bool = False,
-    result: dict[str, Any] | None = None,
-) -> list[Match]:
+def _rated(change: RatingChange) -> RatingChangePart:
+    after = Skill(change.value_after, change.deviation_after)
+    return RatingChangePart(before=change.value_before, after=after.value, provisional=after.is_provisional)
+
+
+def end_with_result(
+    match: Match, outcome: Mapping[str, float], *, finished_at: datetime, now: datetime
+) -> list[RatingChange]:
+    """End a match whose row is locked with a result, if it has not ended; return what it does to ratings."""
+    for ended in _finish([match.id], why="result", now=now):
+        match.status, match.finished_at = ended.status, ended.finished_at
+    return _note_result(match, outcome, finished_at=finished_at, now=now)
+
+
+def _note_result(
+    match: Match, outcome: Mapping[str, float], *, finished_at: datetime, now: datetime
+) -> list[RatingChange]:
+    scores = [{"user_id": user_id, "score": score} for user_id, score in outcome.items()]
+    match.result = {"outcome": scores, "finished_at": rfc3339(finished_at)}
+    match.save(update_fields=["result"])
+    return ratings.record(match, outcome, now=now)
+
+
+def rfc3339(at: datetime) -> str:
+    """Return a time as all answers have it."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _finish(match_ids: Iterable[UUID], *, why: str, now: datetime, ends_game: bool = False) -> list[Match]:
     """End confirmed matches; with ``ends_game`` the host is told to end their games, too."""
     with transaction.atomic():
         ended = list(
             Match.objects.select_for_update(of=("self",))
             .filter(id__in=list(match_ids), status=Match.Status.CONFIRMED)
+            .select_related("pool")
             .prefetch_related("players")
             .order_by("id")
         )
@@ -54,7 +82,6 @@ def _finish(
             match.game_cancel_due = ends_game
             match.players.update(is_live=False)
         update_each(ended, ["status", "finished_at", "retry_at", "game_cancel_due"])
-        Match.objects.filter(id__in=[match.id for match in ended]).update(result=result)
     for match in ended:
         log_match("match_finished", match, why=why)
     return ended

@@ -14,13 +14,14 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
+from matchmaking import ratings
 from matchmaking.domain import colors
 from matchmaking.domain.matches import LATE_NEWS, Cause, Stage
 from matchmaking.domain.quality import evenness
 from matchmaking.hosts import Game, GameRequest, Seat, game_host
 from matchmaking.models import Match, MatchPlayer, Pool, Ticket
 from matchmaking.selectors import color_balances
-from matchmaking.services import conflicts, tickets
+from matchmaking.services import arranged, conflicts, tickets
 from matchmaking.services.rollback import Failure, lock_in_flight, log_match, roll_back_all
 from matchmaking.services.wishes import shared_mode
 from matchmaking.wakeup import wake_in
@@ -61,6 +62,10 @@ def reserve(
         blocked = conflicts.blocked_among(free)
         both = [pair for pair in pairs if free.keys() >= {*pair} and frozenset(pair) not in blocked]
         chosen = [(free[a], free[b]) for a, b in both]
+        # Read once more: a rating may have changed since its player joined.
+        skills = ratings.ratings_of(pool, [ticket.user_id for pair in chosen for ticket in pair])
+        for ticket in (ticket for pair in chosen for ticket in pair):
+            ticket.rating = skills[ticket.user_id].value
         matches = [_new_match(pool, pair, now=now) for pair in chosen]
         Match.objects.bulk_create(matches)
         balances = color_balances(pool.tenant_id, [t.user_id for pair in chosen for t in pair])
@@ -278,7 +283,7 @@ def confirm(answers: Mapping[UUID, Mapping[str, datetime]], *, now: datetime) ->
         matches = lock_in_flight(answers, stage=Stage.NOTIFYING)
         held = tickets.held_by([match.id for match in matches])
         whole = [match for match in matches if _is_whole(match, held.get(match.id, []))]
-        tickets.set_matched([t.id for match in whole for t in held.get(match.id, [])], now=now)
+        released = _release([(match, held.get(match.id, [])) for match in whole], now=now)
         Match.objects.filter(id__in=[match.id for match in whole]).update(
             status=Match.Status.CONFIRMED,
             stage=Stage.DONE,
@@ -287,7 +292,8 @@ def confirm(answers: Mapping[UUID, Mapping[str, datetime]], *, now: datetime) ->
         )
         _note_confirmed([p for match in whole for p in match.players.all()], answers)
         game_host().start([match.id for match in whole], now=now)
-        emit([event for match in whole for event in _ready_events(match)], now=now)
+        ready = [event for match in whole for event in _ready_events(match)]
+        emit([*released, *ready, *arranged.tell_confirmed(whole, now=now)], now=now)
     for match in whole:
         log_match("match_confirmed", match, seconds=round((now - match.created_at).total_seconds(), 3))
     confirmed = {match.id for match in whole}
@@ -295,6 +301,17 @@ def confirm(answers: Mapping[UUID, Mapping[str, datetime]], *, now: datetime) ->
     if broken:
         roll_back_all(broken, now=now)
     return list(confirmed)
+
+
+def _release(held: Sequence[tuple[Match, Sequence[Ticket]]], *, now: datetime) -> list[Outgoing]:
+    """End the tickets of matches that are being confirmed; return what that tells their players.
+
+    Those that brought the match about are matched; who plays by arrangement has left the queue for it.
+    """
+    tickets.set_matched([t.id for match, own in held for t in own if not match.is_arranged], now=now)
+    left = [ticket for match, own in held for ticket in own if match.is_arranged]
+    tickets.end(left, Ticket.End.USER_REQUEST, now=now)
+    return [tickets.cancelled_event(ticket) for ticket in left]
 
 
 def _note_confirmed(players: Sequence[MatchPlayer], answers: Mapping[UUID, Mapping[str, datetime]]) -> None:

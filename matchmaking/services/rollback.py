@@ -17,7 +17,7 @@ from matchmaking import selectors
 from matchmaking.domain.health import HealthResult, check_results, latency_ms
 from matchmaking.domain.matches import Cause, Fate, Stage, fate_of, may_have_game
 from matchmaking.models import Match, MatchPlayer, Ticket
-from matchmaking.services import tickets
+from matchmaking.services import arranged, tickets
 from matchmaking.services.tickets import Standing
 from matchmaking.wakeup import wake_after_commit
 from realtime.protocol.messages import MatchCancelled
@@ -77,7 +77,8 @@ def roll_back_all(
         for match in matches:
             _close(match, failures[match.id], now=now)
         update_each(matches, _CLOSED)
-        emit(_release(matches, failures, evidence, now=now, origin=origin), now=now)
+        told = _release(matches, failures, evidence, now=now, origin=origin)
+        emit([*told, *arranged.tell_rolled_back(matches, now=now)], now=now)
         wake_after_commit()
     for match in matches:
         _log_failure(match, failures[match.id], now=now)
@@ -224,7 +225,9 @@ def _write_down(player: MatchPlayer, fate: Fate, evidence: _Evidence, *, is_caus
     player.heard_at = evidence.heard.get(address)
     player.connections = evidence.connections.get(address)
     player.is_cause = is_cause
-    if not fate.keeps_place:
+    if player.ticket_id is None:
+        player.outcome = ""
+    elif not fate.keeps_place:
         player.outcome = MatchPlayer.Outcome.LEFT
     elif fate.is_flagged:
         player.outcome = MatchPlayer.Outcome.REQUEUED_FLAGGED

@@ -12,12 +12,12 @@ from django.db.models import Count
 from redis.exceptions import RedisError
 
 from matchmaking import ratings, selectors
-from matchmaking.domain.errors import ActiveGameExists, AlreadyInQueue, CannotCancel, PoolNotFound
+from matchmaking.domain.errors import ActiveGameExists, AlreadyInQueue, CannotCancel
 from matchmaking.domain.matches import HOST_PAUSE_SECONDS, sit_out_seconds
 from matchmaking.domain.rules import age_order
 from matchmaking.hosts import game_host
 from matchmaking.models import Pool, Ticket
-from matchmaking.services import conflicts, preferences, wishes
+from matchmaking.services import conflicts, players, preferences, wishes
 from matchmaking.wakeup import wake_after_commit
 from realtime.protocol.codec import MAX_METADATA_BYTES, encode_json
 from realtime.protocol.errors import InvalidRequest, NotFound
@@ -26,7 +26,7 @@ from realtime.protocol.parts import Ticket as TicketMessage
 from realtime.protocol.parts import fields_of
 from realtime.transport import presence
 from realtime.transport.auth import Caller, player_address
-from realtime.transport.database import update_each
+from realtime.transport.database import update_each, violated_constraint
 from realtime.transport.events import NO_ORIGIN, Origin, Outgoing, emit
 
 log = structlog.get_logger(__name__)
@@ -43,7 +43,7 @@ def join(caller: Caller, request: JoinQueueData, *, origin: Origin, now: datetim
     beyond 2 KiB, `InvalidRequest`. The database itself holds "one live ticket", under any race.
     """
     pool = _wanted_pool(caller, request)
-    if _plays_elsewhere(caller):
+    if plays_elsewhere(caller.tenant_id, caller.user_id):
         # One's own match in flight is a game at the host already; the ticket says more.
         _refuse_second(caller)
         raise ActiveGameExists
@@ -53,7 +53,7 @@ def join(caller: Caller, request: JoinQueueData, *, origin: Origin, now: datetim
         try:
             return _insert(ticket, origin=origin, now=now)
         except IntegrityError as error:
-            if _violated(error) != ONE_LIVE_TICKET:
+            if violated_constraint(error) != ONE_LIVE_TICKET:
                 raise
         _refuse_second(caller)
         # The ticket in the way ended between the two statements: there is room now.
@@ -65,10 +65,7 @@ def _wanted_pool(caller: Caller, request: JoinQueueData) -> Pool:
         raise InvalidRequest(f"metadata is larger than {MAX_METADATA_BYTES} bytes", field="metadata")
     if request.party_id is not None:
         raise NotFound("There is no such party")
-    pool = Pool.objects.filter(tenant_id=caller.tenant_id, key=request.pool_key, is_active=True).first()
-    if pool is None:
-        raise PoolNotFound
-    return pool
+    return selectors.active_pool(caller.tenant_id, request.pool_key)
 
 
 def _new_ticket(
@@ -99,6 +96,7 @@ def _new_ticket(
 @transaction.atomic
 def _insert(ticket: Ticket, *, origin: Origin, now: datetime) -> TicketMessage:
     conflicts.hold_blocks(ticket.tenant_id)
+    players.hold(ticket.tenant_id, [ticket.user_id])
     # Here, so that what is refused leaves no region behind.
     ticket.latencies_ms = wishes.region_row(ticket.pool, ticket.regions, ticket.latencies)
     ticket.is_compared = not conflicts.may_have_any(ticket.pool, ticket.user_id, now=now)
@@ -121,10 +119,10 @@ def _refuse_second(caller: Caller) -> None:
         raise AlreadyInQueue(queue_entry_id=str(live.id))
 
 
-def _plays_elsewhere(caller: Caller) -> bool:
+def plays_elsewhere(tenant_id: str, user_id: str) -> bool:
     """Ask the game host, whose word counts unless it speaks of a match that has ended here."""
-    game_id = game_host().active_game(caller.tenant_id, caller.user_id)
-    return game_id is not None and not selectors.has_ended(caller, game_id)
+    game_id = game_host().active_game(tenant_id, user_id)
+    return game_id is not None and not selectors.has_ended(tenant_id, user_id, game_id)
 
 
 def _is_connected(caller: Caller) -> bool:
@@ -133,11 +131,6 @@ def _is_connected(caller: Caller) -> bool:
     except RedisError:
         # The loop asks again, as long as the ticket waits.
         return False
-
-
-def _violated(error: IntegrityError) -> str | None:
-    """Return the name of the constraint that an error speaks of."""
-    return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
 
 
 def end_searching(
@@ -212,6 +205,15 @@ def reserve(ticket_ids: Collection[UUID]) -> dict[UUID, Ticket]:
         .filter(is_compared=True)
         .order_by("id")
     }
+
+
+def lock_live(tenant_id: str, user_ids: Collection[str]) -> list[Ticket]:
+    """Lock and return the live tickets of these players; see `players.hold`."""
+    return list(
+        Ticket.objects.select_for_update(of=("self",), no_key=True)
+        .filter(tenant_id=tenant_id, user_id__in=user_ids, status__in=Ticket.LIVE)
+        .order_by("id")
+    )
 
 
 def set_reserved(match_of: dict[UUID, UUID]) -> None:

@@ -19,13 +19,15 @@ def is_decided(states: Sequence[ConnectionState], *, has_walked_out: bool) -> bo
 
 
 def shares_won(places: Sequence[Place]) -> dict[str, float]:
-    """Return, by player, the share of opponents beaten, a draw being half: 1, ½ and 0 where there are two."""
-    ranks = [place.rank for place in places]
-    opponents = max(len(ranks) - 1, 1)
-    return {
-        place.player.id: (
-            sum(rank > place.rank for rank in ranks) + (sum(rank == place.rank for rank in ranks) - 1) / 2
-        )
-        / opponents
-        for place in places
-    }
+    """Return, by player, the share of opponents beaten: 1, ½ and 0 where there are two."""
+    shares = shares_beaten([-place.rank for place in places])
+    return {place.player.id: share for place, share in zip(places, shares, strict=True)}
+
+
+def shares_beaten(merits: Sequence[float]) -> list[float]:
+    """Return, for each merit (higher is better), the share of the others that it beats, a draw being half."""
+    others = max(len(merits) - 1, 1)
+    return [
+        (sum(merit > other for other in merits) + (sum(merit == other for other in merits) - 1) / 2) / others
+        for merit in merits
+    ]

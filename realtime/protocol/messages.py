@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from realtime.protocol.parts import (
     ActiveState,
     CancelReason,
+    Challenge,
     GameState,
     Identifier,
     MatchCancelReason,
@@ -264,6 +265,7 @@ class Error(ServerMessage, frozen=True):
     detail: str
     errors: dict[str, list[str]] | UnsetType = UNSET
     queue_entry_id: str | UnsetType = UNSET
+    challenge_id: str | UnsetType = UNSET
     retry_after_seconds: float | UnsetType = UNSET
 
 
@@ -350,6 +352,22 @@ class MatchCancelled(ServerMessage, frozen=True):
     requeued: bool
     queue_entry_id: str | None
     position: int | None
+
+
+class ChallengeReceived(ServerMessage, Challenge, frozen=True):
+    """Somebody asks for a game; the data is the challenge."""
+
+    type: ClassVar[str] = "challenge_received"
+    durable: ClassVar[bool] = True
+    sockets: ClassVar[tuple[str, ...]] = ("matchmaking",)
+
+
+class ChallengeUpdated(ServerMessage, Challenge, frozen=True):
+    """A challenge was made, or has ended; the data is the challenge, for both players."""
+
+    type: ClassVar[str] = "challenge_updated"
+    durable: ClassVar[bool] = True
+    sockets: ClassVar[tuple[str, ...]] = ("matchmaking",)
 
 
 class ParticipantJoined(ServerMessage, frozen=True):
@@ -442,7 +460,7 @@ class AnswerResult(ServerMessage, frozen=True):
 
 
 class GameOver(ServerMessage, frozen=True):
-    """The session has ended: the final standing."""
+    """The session has ended: the final standing, and for a rated match what it did to the ratings."""
 
     type: ClassVar[str] = "game_over"
     durable: ClassVar[bool] = True
@@ -468,6 +486,8 @@ SERVER_MESSAGES: tuple[type[ServerMessage], ...] = (
     MatchFound,
     MatchReady,
     MatchCancelled,
+    ChallengeReceived,
+    ChallengeUpdated,
     ParticipantJoined,
     ParticipantTemporarilyDisconnected,
     ParticipantReconnected,

@@ -14,6 +14,8 @@ Seq = Annotated[int, Meta(ge=0, le=2**53)]
 
 TicketStatus = Literal["SEARCHING", "RESERVED", "MATCHED", "CANCELLED", "TIMED_OUT"]
 MatchStatus = Literal["PROPOSED", "AWAITING_ACCEPTANCE", "CONFIRMED", "FINISHED", "CANCELLED"]
+ChallengeStatus = Literal["PENDING", "ACCEPTED", "DECLINED", "CANCELLED", "EXPIRED"]
+ColorPreference = Literal["WHITE", "BLACK", "RANDOM"]
 ConnectionState = Literal["connected", "temporarily_disconnected", "disconnected"]
 SessionKind = Literal["duel", "event"]
 Phase = Literal["lobby", "question", "leaderboard", "finished"]
@@ -91,6 +93,41 @@ class Match(Part, frozen=True):
     result: dict[str, Any] | None
 
 
+class Score(Part, frozen=True):
+    """A player's score in a match; higher is better."""
+
+    user_id: Identifier
+    score: Annotated[float, Meta(ge=-1e9, le=1e9)]
+
+
+class Result(Part, frozen=True):
+    """How a match ended: a score for each of its players."""
+
+    outcome: Annotated[list[Score], Meta(min_length=1, max_length=200)]
+    finished_at: Annotated[datetime, Meta(tz=True)]
+
+
+class Rating(Part, frozen=True):
+    """A player's rating in a pool, with how unsure it is."""
+
+    pool_key: str
+    rating: float
+    deviation: float
+    provisional: bool
+    games: int
+
+
+class RatingPoint(Part, frozen=True):
+    """A match in the history of a rating; ``expected`` and ``score`` are shares of opponents beaten."""
+
+    match_id: str
+    at: datetime
+    before: float
+    after: float
+    expected: float
+    score: float
+
+
 class Opponent(Part, frozen=True):
     """Whom a player is about to meet."""
 
@@ -141,13 +178,25 @@ class Answer(Part, frozen=True):
     points: int
 
 
+class RatingChange(Part, frozen=True):
+    """What a match did to a rating; a ``provisional`` one is not to be relied on yet."""
+
+    before: float
+    after: float
+    provisional: bool
+
+
 class Standing(Part, frozen=True):
-    """A participant's place: equal scores share a ``rank``; in a duel who left is last."""
+    """A participant's place: equal scores share a ``rank``; in a duel who left is last.
+
+    After a rated match, ``rating_change`` says what it did to the participant's rating.
+    """
 
     rank: int
     participant_id: str
     display_name: str
     score: int
+    rating_change: RatingChange | UnsetType = UNSET
 
 
 class GameState(Part, frozen=True):
@@ -174,11 +223,57 @@ class Preferences(Part, frozen=True):
     blocked_users: Annotated[list[Identifier], Meta(max_length=1000)] = []
 
 
+class NewChallenge(Part, frozen=True):
+    """What is asked of another player, or without ``opponent_id`` of whoever opens the link.
+
+    What is left out is the pool's. The colour is the challenger's own; ``expires_in`` is in seconds, from
+    10 s to 14 days.
+    """
+
+    opponent_id: Identifier | None = None
+    pool_key: PoolKey | None = None
+    mode: Identifier | None = None
+    time_control: Annotated[str, Meta(max_length=64)] | None = None
+    rated: bool | None = None
+    color_preference: ColorPreference = "RANDOM"
+    expires_in: Annotated[float, Meta(ge=10, le=1_209_600)] | None = None
+
+
+class Challenger(Part, frozen=True):
+    """One of the two players of a challenge."""
+
+    user_id: str
+    display_name: str
+
+
+class Challenge(Part, frozen=True):
+    """One player asks another for a game; an open one has a ``url``, and no opponent before it is accepted.
+
+    ``color_preference`` is the challenger's; ``match_id`` and ``game_id`` are there once it is accepted.
+    """
+
+    challenge_id: str
+    challenger: Challenger
+    opponent: Challenger | None
+    pool_key: str | None
+    mode: str
+    time_control: str
+    rated: bool
+    color_preference: ColorPreference
+    status: ChallengeStatus
+    created_at: datetime
+    expires_at: datetime
+    match_id: str | None
+    game_id: str | None
+    rematch_of: str | None
+    url: str | None
+
+
 class Challenges(Part, frozen=True):
     """The challenges that wait for an answer, of this user and to this user."""
 
-    incoming: list[dict[str, Any]] = []
-    outgoing: list[dict[str, Any]] = []
+    incoming: list[Challenge] = []
+    outgoing: list[Challenge] = []
 
 
 class ActiveState(Part, frozen=True):

@@ -276,7 +276,9 @@ def note_heartbeats(*, now: datetime) -> int:
             " ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)"
             " UPDATE realtime_participant AS p SET last_heartbeat = heard.at"
             " FROM unnest(%(ids)s::uuid[], %(times)s::timestamptz[]) AS heard (id, at) JOIN free USING (id)"
-            " WHERE p.id = heard.id AND (p.last_heartbeat IS NULL OR p.last_heartbeat < heard.at)",
+            # What Redis says of the same moment differs by some milliseconds from one look to the next.
+            " WHERE p.id = heard.id"
+            " AND (p.last_heartbeat IS NULL OR p.last_heartbeat < heard.at - interval '100 milliseconds')",
             {"ids": [connected[owner] for owner in heard], "times": list(heard.values())},
         )
         return int(cursor.rowcount)

@@ -16,15 +16,19 @@ from realtime.domain.participants import ConnectionState
 from realtime.domain.quiz import Phase, Place, Quiz
 from realtime.models import GameSession, Participant
 from realtime.protocol.messages import GameOver, GameStateUpdate, ServerMessage
+from realtime.protocol.parts import RatingChange
 from realtime.transport.database import OUTAGES
 from realtime.transport.events import NO_ORIGIN, Origin, Outgoing, emit
 
 log = structlog.get_logger(__name__)
 
-session_finished_listeners: list[Callable[[UUID, Mapping[str, float] | None, datetime], None]] = []
+Listener = Callable[[UUID, Mapping[str, float] | None, datetime], Mapping[str, RatingChange]]
+
+session_finished_listeners: list[Listener] = []
 """Called in the transaction that ends a session, with the id of its match, the outcome and the time.
 
 The outcome is, by user, the share of opponents beaten (1, ½, 0 in a duel); None where nobody has won or lost.
+They return what it has done to ratings, by user.
 """
 
 
@@ -101,19 +105,28 @@ def _state_update(session: GameSession, *, now: datetime) -> GameStateUpdate:
 def finish(session: GameSession, *, now: datetime) -> list[ServerMessage]:
     """End a session, and tell its match; return what that tells."""
     places = selectors.standing(session)
-    session.standing = [selectors.standing_row(place) for place in places]
+    rated = _tell_match(session, places, now=now)
+    session.standing = [selectors.standing_row(place, rated.get(place.player.id)) for place in places]
     session.phase, session.finished_at = Phase.FINISHED.value, now
     session.phase_began_at, session.phase_ends_at = now, None
     session.save(update_fields=["phase", "phase_began_at", "phase_ends_at", "finished_at", "standing"])
-    if session.match_id is not None:
-        outcome = _outcome(session, places)
-        for listener in session_finished_listeners:
-            listener(session.match_id, outcome, now)
     log.info(
         "session_finished", session=str(session.id), kind=session.kind, match=str(session.match_id or "")
     )
     game_over = GameOver(session_id=str(session.id), standing=selectors.standing_parts(session))
     return [_state_update(session, now=now), game_over]
+
+
+def _tell_match(session: GameSession, places: list[Place], *, now: datetime) -> dict[str, RatingChange]:
+    """Tell the match, if there is one, how it ended; return what that did to ratings, by participant."""
+    if session.match_id is None:
+        return {}
+    outcome = _outcome(session, places)
+    rated: dict[str, RatingChange] = {}
+    for listener in session_finished_listeners:
+        rated |= listener(session.match_id, outcome, now)
+    ids = {participant.user_id: str(participant.id) for participant in session.participants.all()}
+    return {ids[user_id]: change for user_id, change in rated.items()}
 
 
 def _outcome(session: GameSession, places: list[Place]) -> dict[str, float] | None:

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from channels.db import database_sync_to_async
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import Model
 from redis.exceptions import RedisError
 
@@ -74,6 +74,11 @@ def update_each(rows: Sequence[Model], fields: Sequence[str]) -> None:
 def _plain(value: object) -> object:
     """Return what the database driver takes: it would write a member of an enumeration by its name."""
     return str(value) if isinstance(value, str) else value
+
+
+def violated_constraint(error: IntegrityError) -> str | None:
+    """Return the name of the constraint that an error speaks of."""
+    return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
 
 
 def database_now() -> datetime:

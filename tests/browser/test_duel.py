@@ -27,7 +27,7 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_two_who_meet_play_and_meet_again_after_one_has_left(
+def test_two_who_meet_play_and_the_one_who_stays_finds_another(
     open_window: OpenWindow, picture: Picture, look: str
 ) -> None:
     ada, ben = open_window(**LOOKS[look]), open_window()
@@ -50,10 +50,15 @@ def test_two_who_meet_play_and_meet_again_after_one_has_left(
     expect(heading(ben, "You have won")).to_be_visible()
     expect(ben.get_by_text("Ada left the game.").first).to_be_visible()
 
-    press(ada, "Find another match")
+    # One match does not take a new player out of the circle of others.
+    cas = open_window()
+    sign_in(cas, "Cas")
+    find_a_match(cas)
     press(ben, "Find another match")
-    expect_duel(ada, "Ben")
-    expect_duel(ben, "Ada")
+    expect_duel(ben, "Cas")
+    expect_duel(cas, "Ben")
+    press(ada, "Find another match")
+    expect_searching(ada)
 
 
 @pytest.mark.parametrize("look", LOOKS)

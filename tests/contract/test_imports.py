@@ -21,6 +21,7 @@ APPS = "Apps depend downwards only"
 SITE = "Inside the site: entrances, what they are made of, what stands alone"
 BUSINESS = "Inside a business app: doors, writes, ports, reads, tables, rules"
 SERVICES = "Inside matchmaking's services: whole stories, matches, tickets"
+CHALLENGES = "Inside the services of challenges: whole stories, what becomes of one, what is told"
 HOSTS = "Inside the game hosts: what they are, what a remote one stands on"
 RULES = "Inside matchmaking's rules: who fits whom is known to pairing alone"
 REALTIME = "Inside realtime: doors, writes, reads, transport, tables, rules and protocol"
@@ -32,6 +33,7 @@ PROTOCOL = "Inside the protocol: what is generated, frames, messages"
 PURE = "Rules and protocol are pure: no framework, no I/O, no clock, no chance"
 PROTOCOL_ALONE = "Rules know the protocol, and nothing else of realtime"
 MATCHMAKING_TABLES = "Tables of matchmaking are reached through its own services, ports and selectors"
+CHALLENGES_TABLES = "Tables of challenges are reached through their own services and selectors"
 REALTIME_TABLES = "Tables of realtime are reached through its own services, selectors and outbox"
 WIRING = "Only commands and sockets see what connects them"
 COMPOSITION = "Only the composition root sees commands, sockets and the wall before HTTP"
@@ -61,6 +63,10 @@ OFFENCES: dict[str, list[tuple[str, str]]] = {
     SERVICES: [
         ("matchmaking/services/tickets.py", "matchmaking.services.matches"),
         ("matchmaking/services/undecided.py", UNDECIDED),
+    ],
+    CHALLENGES: [
+        ("challenges/services/outcomes.py", "challenges.services.accepting"),
+        ("challenges/services/undecided.py", UNDECIDED),
     ],
     HOSTS: [
         ("matchmaking/hosts/builtin.py", "matchmaking.hosts.remote"),
@@ -110,6 +116,10 @@ OFFENCES: dict[str, list[tuple[str, str]]] = {
     MATCHMAKING_TABLES: [
         ("matchmaking/api.py", "matchmaking.models"),
         ("matchmaking/tasks.py", "matchmaking.models"),
+    ],
+    CHALLENGES_TABLES: [
+        ("challenges/api.py", "challenges.models"),
+        ("challenges/tasks.py", "challenges.models"),
     ],
     REALTIME_TABLES: [
         ("matchmaking/selectors.py", "realtime.models"),

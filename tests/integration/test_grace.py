@@ -1,12 +1,14 @@
 """A participant that drops has the grace period to come back, keeps all it had, and leaves once."""
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 from django.conf import settings
 
 from realtime import tasks
 from realtime.models import GameSession, Participant
+from realtime.protocol.parts import RatingChange
 from realtime.services import hosting, participants, play, rooms
 from realtime.transport.database import database_now
 from realtime.transport.store import client
@@ -198,8 +200,12 @@ def test_who_joined_by_code_has_a_heartbeats_time_to_open_the_socket(
 def outcomes(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What matches hear of the ends of their sessions."""
     heard: list[object] = []
-    listeners = [*rooms.session_finished_listeners, lambda _id, outcome, _now: heard.append(outcome)]
-    monkeypatch.setattr(rooms, "session_finished_listeners", listeners)
+
+    def hear(_id: UUID, outcome: object, _now: datetime) -> dict[str, RatingChange]:
+        heard.append(outcome)
+        return {}
+
+    monkeypatch.setattr(rooms, "session_finished_listeners", [*rooms.session_finished_listeners, hear])
     return heard
 
 

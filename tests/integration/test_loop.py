@@ -19,6 +19,7 @@ from matchmaking.services import endings, leaving, loop, matches, tickets
 from matchmaking.services.rollback import Failure, roll_back
 from realtime import tasks as session_tasks
 from realtime.models import Event, GameSession, Participant
+from realtime.protocol.parts import RatingChange
 from realtime.services import participants, rooms, sessions
 from realtime.services.sessions import NewSession
 from realtime.transport.database import database_now
@@ -902,9 +903,10 @@ def test_a_session_that_fails_stops_no_other_from_ending(duel: Pool, monkeypatch
         made.append(confirmed_match(*pair))
     bad, good = made
 
-    def refuse(match_id: UUID, _outcome: object, _now: datetime) -> None:
+    def refuse(match_id: UUID, _outcome: object, _now: datetime) -> dict[str, RatingChange]:
         if match_id == bad.id:
             raise ValueError("broken on purpose")
+        return {}
 
     monkeypatch.setattr(rooms, "session_finished_listeners", [refuse, *rooms.session_finished_listeners])
     participants.expire_grace(now=database_now() + timedelta(seconds=60))

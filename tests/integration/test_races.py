@@ -15,7 +15,7 @@ from matchmaking.services import endings, leaving, loop, matches, tickets
 from matchmaking.services.rollback import Failure, roll_back
 from realtime.models import Event, GameSession
 from realtime.protocol.messages import JoinQueueData
-from realtime.transport.database import database_now
+from realtime.transport.database import database_now, violated_constraint
 from realtime.transport.events import NO_ORIGIN, Origin
 from tests.factories import (
     acknowledge,
@@ -219,7 +219,7 @@ def test_four_loops_at_once_lead_every_pair_to_exactly_one_confirmed_match(duel:
 def violated(work: Callable[[], object]) -> str | None:
     with pytest.raises(IntegrityError) as caught, transaction.atomic():
         work()
-    return tickets._violated(caught.value)
+    return violated_constraint(caught.value)
 
 
 def test_the_database_refuses_a_second_live_ticket(duel: Pool) -> None:

@@ -40,6 +40,13 @@ const cancelled = (seq, more) =>
   });
 const ended = (seq, reason) => event(seq, "queue_cancelled", { queue_entry_id: "q1", reason });
 
+const challenge = (id, more) => ({
+  challenge_id: id, challenger: { user_id: "ben", display_name: "Ben" },
+  opponent: { user_id: "ada", display_name: "Ada" }, status: "PENDING", ...more,
+});
+const asked = (seq, id) => event(seq, "challenge_received", challenge(id));
+const mine = { challenger: { user_id: "ada", display_name: "Ada" }, opponent: null };
+
 const play = (messages, start = MATCHMAKING) => [connected, restored({}), ...messages].reduce(reduce, start);
 const without = (state, ...names) =>
   Object.fromEntries(Object.entries(state).filter(([name]) => !names.includes(name)));
@@ -68,6 +75,14 @@ describe("a snapshot and events give what a fresh snapshot gives", () => {
     "a match that was rolled back before it was told": [[joined(1), ping, cancelled(2)], { ticket: TICKET }],
     "a match that the player declined": [
       [joined(1), found(2), cancelled(3, { reason: "you_declined", requeued: false, position: null })],
+      {},
+    ],
+    "challenges, the newest first": [
+      [asked(1, "c1"), event(2, "challenge_updated", challenge("c2", mine)), asked(3, "c3")],
+      { challenges: { incoming: [challenge("c3"), challenge("c1")], outgoing: [challenge("c2", mine)] } },
+    ],
+    "a challenge that ended": [
+      [asked(1, "c1"), event(2, "challenge_updated", challenge("c1", { status: "DECLINED" }))],
       {},
     ],
     "a second try": [

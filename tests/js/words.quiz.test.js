@@ -95,8 +95,10 @@ test("an event ends with one's place", () => {
 });
 
 test("a change of rating is told where there is one", () => {
-  const said = [undefined, {}, { rating_change: 12.4 }, { rating_change: -8 }].map(words.ratingWords);
-  assert.deepEqual(said, ["", "", "Rating +12", "Rating −8"]);
+  const won = { before: 1500, after: 1512.4, provisional: true };
+  const lost = { before: 1612.4, after: 1604.2, provisional: false };
+  const said = [undefined, {}, { rating_change: won }, { rating_change: lost }].map(words.ratingWords);
+  assert.deepEqual(said, ["", "", "Rating 1512 (+12), provisional", "Rating 1604 (−8)"]);
 });
 
 test("who listens hears the question with its choices, then the verdict, then the answer", () => {

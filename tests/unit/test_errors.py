@@ -23,6 +23,7 @@ from realtime.protocol.messages import Error
 
 importlib.import_module("matchmaking.domain.errors")
 importlib.import_module("realtime.domain.errors")
+importlib.import_module("challenges.domain.errors")
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMBERS = set(Error.__struct_fields__) - {"code", "detail"}

@@ -144,8 +144,10 @@ export function eventResult({ state, ending }) {
 /** @param {any} standing of oneself @returns {string} empty where the data has no change of rating */
 export function ratingWords(standing) {
   const change = standing?.rating_change;
-  if (typeof change !== "number") return "";
-  return `Rating ${change < 0 ? "−" : "+"}${Math.abs(Math.round(change))}`;
+  if (!change) return "";
+  const [before, after] = [Math.round(change.before), Math.round(change.after)];
+  const step = `${after < before ? "−" : "+"}${Math.abs(after - before)}`;
+  return `Rating ${after} (${step})${change.provisional ? ", provisional" : ""}`;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** What each message of `/ws/matchmaking/` changes; see state.js. */
 
-/** @import { ActiveState, Changes, FoundMatch, Match, MatchmakingEvent, MatchmakingMessage } from "./types.js" */
+/** @import { ActiveState, Challenge, Changes, FoundMatch, Match, MatchmakingEvent, MatchmakingMessage } from "./types.js" */
 /** @import { MatchmakingState, Notice, Ticket } from "./types.js" */
 
 /**
@@ -92,7 +92,24 @@ export const matchmaking = {
       notice: noticeFrom(message),
     };
   },
+
+  challenge_received: (state, challenge) => withChallenge(state, challenge),
+
+  challenge_updated: (state, challenge) => withChallenge(state, challenge),
 };
+
+/**
+ * A challenge is among those that wait while it is pending, the newest first, on the side that it is of.
+ * @param {MatchmakingState} state
+ * @param {Challenge} challenge
+ */
+function withChallenge(state, challenge) {
+  const side = challenge.challenger.user_id === state.user_id ? "outgoing" : "incoming";
+  const others = state.challenges[side].filter((each) => each.challenge_id !== challenge.challenge_id);
+  const waiting = challenge.status === "PENDING" ? [challenge, ...others] : others;
+  waiting.sort((one, other) => (one.challenge_id < other.challenge_id ? 1 : -1));
+  return { ...state, challenges: { ...state.challenges, [side]: waiting } };
+}
 
 /** @type {Readonly<Pick<FoundMatch, "pool_key" | "opponents" | "color">>} */
 const UNKNOWN_MATCH = Object.freeze({ pool_key: null, opponents: [], color: null });

@@ -3,6 +3,8 @@
 /** Types of frames from the server. */
 export const SERVER_MESSAGES = Object.freeze([
   "answer_result",
+  "challenge_received",
+  "challenge_updated",
   "connected",
   "error",
   "game_over",
@@ -43,6 +45,8 @@ export const CLIENT_MESSAGES = Object.freeze([
 
 /** Types that are numbered, kept for a while, and sent again after a reconnect. */
 export const DURABLE = Object.freeze([
+  "challenge_received",
+  "challenge_updated",
   "game_over",
   "game_state_update",
   "lock_changed",

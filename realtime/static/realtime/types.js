@@ -91,7 +91,27 @@
  * @property {Record<string, unknown> | null} result
  */
 
-/** @typedef {{incoming: readonly Record<string, unknown>[], outgoing: readonly Record<string, unknown>[]}} Challenges */
+/**
+ * One player asks another for a game; an open one has a `url`.
+ * @typedef {object} Challenge
+ * @property {string} challenge_id
+ * @property {{user_id: string, display_name: string}} challenger
+ * @property {{user_id: string, display_name: string} | null} opponent
+ * @property {string | null} pool_key
+ * @property {string} mode
+ * @property {string} time_control
+ * @property {boolean} rated
+ * @property {"WHITE" | "BLACK" | "RANDOM"} color_preference
+ * @property {"PENDING" | "ACCEPTED" | "DECLINED" | "CANCELLED" | "EXPIRED"} status
+ * @property {string} created_at
+ * @property {string} expires_at
+ * @property {string | null} match_id
+ * @property {string | null} game_id
+ * @property {string | null} rematch_of
+ * @property {string | null} url
+ */
+
+/** @typedef {{incoming: readonly Challenge[], outgoing: readonly Challenge[]}} Challenges */
 
 /**
  * All that a user is in: `GET /v1/matchmaking/active`.
@@ -107,7 +127,14 @@
 /** @typedef {"connected" | "temporarily_disconnected" | "disconnected"} Presence */
 /** @typedef {{participant_id: string, display_name: string, connection_state: Presence}} Participant */
 /** @typedef {{question_id: string, choice: number, correct: boolean, points: number}} Answer */
-/** @typedef {{rank: number, participant_id: string, display_name: string, score: number}} Standing */
+/**
+ * @typedef {object} Standing
+ * @property {number} rank
+ * @property {string} participant_id
+ * @property {string} display_name
+ * @property {number} score
+ * @property {{before: number, after: number, provisional: boolean}} [rating_change] after a rated match
+ */
 /** @typedef {"left" | "grace_expired" | "kicked"} LeaveReason */
 
 /**
@@ -204,7 +231,8 @@
  *       opponents: Opponent[], color: string | null, team: number, ack_within_ms: number}>
  *   | Frame<"match_ready", {match_id: string, game_id: string, session_id?: string, join_url?: string}>
  *   | Frame<"match_cancelled", {match_id: string, reason: string, requeued: boolean, queue_entry_id: string | null,
- *       position: number | null}>} MatchmakingEvent the durable ones
+ *       position: number | null}>
+ *   | Frame<"challenge_received" | "challenge_updated", Challenge>} MatchmakingEvent the durable ones
  */
 
 /**
