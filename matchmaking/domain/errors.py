@@ -4,7 +4,9 @@
 
     DomainError
       NotFound    PoolNotFound, QueueEntryNotFound, MatchNotFound
-      Conflict    AlreadyInQueue, ActiveGameExists, CannotCancel
+                  PartyNotFound
+      Conflict    AlreadyInQueue, ActiveGameExists, CannotCancel, NotAwaitingAcceptance, CannotBackfill
+                  AlreadyInParty, NotPartyLeader, PartyFull, PartyInQueue, CannotInvite
         CannotArrange   PlayerBusy, PlayerUnreachable, PlayersBlocked
 """
 
@@ -67,6 +69,62 @@ class MatchNotConfirmed(Conflict):
 
     code = "match_not_confirmed"
     title = "This match is not confirmed"
+
+
+class NotAwaitingAcceptance(Conflict):
+    """The match has no ready check, is confirmed already, or is off."""
+
+    code = "not_awaiting_acceptance"
+    title = "This match does not wait for you to accept it"
+
+
+class CannotBackfill(Conflict):
+    """The match is not running, has no pool, or that player is not in it."""
+
+    code = "cannot_backfill"
+    title = "Nobody can be replaced in this match"
+
+
+class PartyNotFound(NotFound):
+    """The caller is neither in such a party nor invited to it."""
+
+    code = "party_not_found"
+    title = "There is no such party"
+
+
+class AlreadyInParty(Conflict):
+    """The caller is in a party; ``party_id`` names it."""
+
+    code = "already_in_party"
+    title = "You are in a party already"
+
+
+class NotPartyLeader(Conflict):
+    """Only the leader may do this."""
+
+    code = "not_party_leader"
+    title = "Only the leader of the party may do this"
+
+
+class PartyFull(Conflict):
+    """The party has as many members as it can have."""
+
+    code = "party_full"
+    title = "The party is full"
+
+
+class PartyInQueue(Conflict):
+    """While the party queues or plays, nobody comes into it."""
+
+    code = "party_in_queue"
+    title = "The party is queueing or playing"
+
+
+class CannotInvite(Conflict):
+    """One of the two never wants to meet the other, or too many are invited."""
+
+    code = "cannot_invite"
+    title = "This player cannot be invited"
 
 
 class CannotArrange(Conflict):

@@ -1,9 +1,11 @@
 """Tables, with the constraints that hold "one live ticket, one live match"."""
 
-from matchmaking.models.matches import FailedAttempt, Match, MatchPlayer, RatingChange
+from matchmaking.models.matches import Backfill, FailedAttempt, Match, MatchPlayer, RatingChange
+from matchmaking.models.parties import Party, PartyInvitation, PartyMember
 from matchmaking.models.players import Block, Preferences, Rating
 from matchmaking.models.pools import (
     MAX_MODES,
+    MAX_PLAYERS,
     RULE_FIELDS,
     WINDOW_FIELDS,
     Pool,
@@ -15,13 +17,18 @@ from matchmaking.models.tickets import Conflict, Ticket
 
 __all__ = [
     "MAX_MODES",
+    "MAX_PLAYERS",
     "RULE_FIELDS",
     "WINDOW_FIELDS",
+    "Backfill",
     "Block",
     "Conflict",
     "FailedAttempt",
     "Match",
     "MatchPlayer",
+    "Party",
+    "PartyInvitation",
+    "PartyMember",
     "Pool",
     "PoolVersion",
     "Preferences",

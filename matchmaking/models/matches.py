@@ -30,6 +30,17 @@ class Match(models.Model):
     is_arranged = models.BooleanField(
         default=False, help_text="Made for players who had agreed on it, outside of the queue."
     )
+    accept_seconds = models.FloatField(
+        null=True, blank=True, help_text="Ready check: everybody accepts so soon after match_found."
+    )
+    fills = models.ForeignKey(
+        "matchmaking.Backfill",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="attempts",
+        help_text="Brings one player into a running match; this one is only the way there.",
+    )
     metadata = models.JSONField(default=dict, blank=True)
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.PROPOSED)
     stage = models.CharField(
@@ -102,9 +113,11 @@ class MatchPlayer(models.Model):
         """What became of the player's ticket."""
 
         CONFIRMED = "confirmed"
+        REPLACED = "replaced"
         REQUEUED = "requeued"
         REQUEUED_FLAGGED = "requeued_flagged", "requeued, unreachable until heard from"
         LEFT = "left"
+        DECLINED = "declined"
 
     match = models.ForeignKey(Match, on_delete=models.CASCADE, related_name="players")
     tenant_id = models.CharField(max_length=64)
@@ -121,6 +134,9 @@ class MatchPlayer(models.Model):
     found_event_id = models.UUIDField(null=True, help_text="The match_found that the ack must name.")
     answered_at = models.DateTimeField(null=True, blank=True, help_text="When the ping was answered.")
     acknowledged_at = models.DateTimeField(null=True, blank=True)
+    accepted_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the player said that it is ready, where that is asked."
+    )
     heard_at = models.DateTimeField(
         null=True, blank=True, help_text="The last sign of life before the roll-back."
     )
@@ -146,6 +162,48 @@ class MatchPlayer(models.Model):
 
     def __str__(self) -> str:
         return self.user_id
+
+
+class Backfill(models.Model):
+    """A running match asks for somebody in the place of a player who is gone."""
+
+    class Status(models.TextChoices):
+        """Where it is."""
+
+        SEARCHING = "SEARCHING"
+        RESERVED = "RESERVED"
+        FILLED = "FILLED"
+        CANCELLED = "CANCELLED"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    match = models.ForeignKey(Match, on_delete=models.CASCADE, related_name="backfills")
+    pool = models.ForeignKey(Pool, on_delete=models.CASCADE, related_name="backfills")
+    user_id = models.CharField(max_length=64, help_text="Whose place it is.")
+    replaced_by = models.CharField(max_length=64, default="", blank=True)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.SEARCHING)
+    age_from = models.DateTimeField(help_text="Its place in the age order of those who wait.")
+    created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["match", "user_id"],
+                condition=models.Q(status__in=["SEARCHING", "RESERVED"]),
+                name="one_open_backfill_per_place",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["pool", "age_from"],
+                name="backfill_open",
+                condition=models.Q(status__in=["SEARCHING", "RESERVED"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.match_id}"
 
 
 class RatingChange(models.Model):

@@ -4,7 +4,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
 from matchmaking.domain.pool_rules import PoolRules
@@ -14,6 +14,7 @@ from realtime.identifiers import new_id
 identifier = RegexValidator(r"^[A-Za-z0-9_.\-]+\Z", "Letters, digits, dot, dash and underscore only.")
 
 MAX_MODES = 8
+MAX_PLAYERS = 20
 RULE_FIELDS = tuple(PoolRules().as_dict())
 WINDOW_FIELDS = ("preset", "rule", "radius", "growth_per_second", "step_seconds", "cap")
 
@@ -34,6 +35,20 @@ class Pool(models.Model):
     mode = models.CharField(max_length=64, default="duel")
     time_control = models.CharField(max_length=64, default="", blank=True)
     rated = models.BooleanField(default=True)
+    teams = models.PositiveSmallIntegerField(
+        default=2, validators=[MinValueValidator(2), MaxValueValidator(10)], help_text="Teams in a match."
+    )
+    team_size = models.PositiveSmallIntegerField(
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(10)],
+        help_text="Players in a team; a party is no larger.",
+    )
+    accept_seconds = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(3), MaxValueValidator(120)],
+        help_text="Ready check: every player accepts within so long; empty: none.",
+    )
     shares_ratings_with = models.ForeignKey(
         "self",
         on_delete=models.PROTECT,
@@ -108,6 +123,11 @@ class Pool(models.Model):
         return self.shares_ratings_with_id or self.id
 
     @property
+    def is_for_pairs(self) -> bool:
+        """Whether two players meet here, each alone."""
+        return self.teams * self.team_size == 2
+
+    @property
     def modes(self) -> list[str]:
         """The modes that are played here, the usual one first."""
         return list(dict.fromkeys([self.mode, *self.more_modes]))
@@ -117,6 +137,8 @@ class Pool(models.Model):
         if self.preset in PRESETS:
             self.take_rules(PoolRules(window=PRESETS[self.preset]), only_window=True)
         self._see_that_ratings_can_be_shared()
+        if self.teams * self.team_size > MAX_PLAYERS:
+            raise ValidationError({"team_size": f"{MAX_PLAYERS} players in a match at most."})
         try:
             _ = self.rules
         except ValueError as error:

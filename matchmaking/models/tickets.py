@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.db import models
 
 from matchmaking.models.matches import Match
+from matchmaking.models.parties import Party
 from matchmaking.models.pools import Pool
 from realtime.identifiers import new_id
 
@@ -61,6 +62,14 @@ class Ticket(models.Model):
     is_compared = models.BooleanField(
         default=False, help_text="Whom of the others who wait it may not meet is written down."
     )
+    party = models.ForeignKey(
+        Party,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="tickets",
+        help_text="Its members' tickets wait, meet and end together.",
+    )
     metadata = models.JSONField(default=dict, blank=True)
     match = models.ForeignKey(Match, on_delete=models.SET_NULL, null=True, blank=True, related_name="tickets")
     cancel_reason = models.CharField(max_length=32, choices=End.choices, null=True, blank=True)
@@ -91,6 +100,11 @@ class Ticket(models.Model):
                 condition=models.Q(status__in=["SEARCHING", "RESERVED"]),
             ),
             models.Index(fields=["tenant_id", "user_id", "-id"], name="tickets_of_player"),
+            models.Index(
+                fields=["party"],
+                name="ticket_live_of_party",
+                condition=models.Q(status__in=["SEARCHING", "RESERVED"], party__isnull=False),
+            ),
             models.Index(
                 fields=["pool"],
                 name="ticket_to_compare",

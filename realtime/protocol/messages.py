@@ -22,6 +22,7 @@ from realtime.protocol.parts import (
     Nonce,
     Opponent,
     Part,
+    Party,
     PoolKey,
     Ref,
     Seq,
@@ -138,6 +139,24 @@ class LeaveQueue(ClientMessage, frozen=True, tag="leave_queue"):
     data: LeaveQueueData = LeaveQueueData()
 
 
+class MatchIdData(Part, frozen=True):
+    """``match_id`` is that of the `match_found`."""
+
+    match_id: Annotated[str, Meta(max_length=64)]
+
+
+class AcceptMatch(ClientMessage, frozen=True, tag="accept_match"):
+    """Say that one is ready, in a pool with a ready check; implies the `ack`. Answered only when refused."""
+
+    data: MatchIdData
+
+
+class DeclineMatch(ClientMessage, frozen=True, tag="decline_match"):
+    """Say that one will not play: the match is off, and one's ticket ends. Answered by `match_cancelled`."""
+
+    data: MatchIdData
+
+
 class AnswerData(Part, frozen=True):
     """``choice`` is the index of one of the question's choices."""
 
@@ -172,6 +191,8 @@ AnyClientMessage = (
     | Authenticate
     | JoinQueue
     | LeaveQueue
+    | AcceptMatch
+    | DeclineMatch
     | GiveAnswer
     | Rename
 )
@@ -311,7 +332,10 @@ class QueueCancelled(ServerMessage, frozen=True):
 
 
 class MatchFound(ServerMessage, frozen=True):
-    """An opponent was found and both are there; not yet final: answer with `ack`."""
+    """An opponent was found and all are there; not yet final: answer with `ack`.
+
+    With ``accept_within_ms``, in a pool with a ready check, everybody has to send an `accept_match` as well.
+    """
 
     type: ClassVar[str] = "match_found"
     durable: ClassVar[bool] = True
@@ -325,6 +349,18 @@ class MatchFound(ServerMessage, frozen=True):
     color: str | None
     team: int
     ack_within_ms: int
+    accept_within_ms: int | UnsetType = UNSET
+
+
+class MatchAcceptance(ServerMessage, frozen=True):
+    """How many players of a match have said that they are ready."""
+
+    type: ClassVar[str] = "match_acceptance"
+    sockets: ClassVar[tuple[str, ...]] = ("matchmaking",)
+
+    match_id: str
+    accepted: int
+    needed: int
 
 
 class MatchReady(ServerMessage, frozen=True):
@@ -366,6 +402,25 @@ class ChallengeUpdated(ServerMessage, Challenge, frozen=True):
     """A challenge was made, or has ended; the data is the challenge, for both players."""
 
     type: ClassVar[str] = "challenge_updated"
+    durable: ClassVar[bool] = True
+    sockets: ClassVar[tuple[str, ...]] = ("matchmaking",)
+
+
+class PartyInvited(ServerMessage, Party, frozen=True):
+    """Somebody asks the player to join a party; the data is the party."""
+
+    type: ClassVar[str] = "party_invited"
+    durable: ClassVar[bool] = True
+    sockets: ClassVar[tuple[str, ...]] = ("matchmaking",)
+
+
+class PartyUpdated(ServerMessage, Party, frozen=True):
+    """Something about the player's party has changed; the data is the party.
+
+    A player who is no more among its members is in no party.
+    """
+
+    type: ClassVar[str] = "party_updated"
     durable: ClassVar[bool] = True
     sockets: ClassVar[tuple[str, ...]] = ("matchmaking",)
 
@@ -484,10 +539,13 @@ SERVER_MESSAGES: tuple[type[ServerMessage], ...] = (
     QueueUpdate,
     QueueCancelled,
     MatchFound,
+    MatchAcceptance,
     MatchReady,
     MatchCancelled,
     ChallengeReceived,
     ChallengeUpdated,
+    PartyInvited,
+    PartyUpdated,
     ParticipantJoined,
     ParticipantTemporarilyDisconnected,
     ParticipantReconnected,

@@ -15,6 +15,7 @@ Seq = Annotated[int, Meta(ge=0, le=2**53)]
 TicketStatus = Literal["SEARCHING", "RESERVED", "MATCHED", "CANCELLED", "TIMED_OUT"]
 MatchStatus = Literal["PROPOSED", "AWAITING_ACCEPTANCE", "CONFIRMED", "FINISHED", "CANCELLED"]
 ChallengeStatus = Literal["PENDING", "ACCEPTED", "DECLINED", "CANCELLED", "EXPIRED"]
+PartyStatus = Literal["IDLE", "QUEUED", "PLAYING", "DISBANDED"]
 ColorPreference = Literal["WHITE", "BLACK", "RANDOM"]
 ConnectionState = Literal["connected", "temporarily_disconnected", "disconnected"]
 SessionKind = Literal["duel", "event"]
@@ -276,6 +277,40 @@ class Challenges(Part, frozen=True):
     outgoing: list[Challenge] = []
 
 
+class PartyMember(Part, frozen=True):
+    """A player of a party, and whether it has an open connection."""
+
+    user_id: str
+    display_name: str
+    connected: bool
+
+
+class Party(Part, frozen=True):
+    """Players who queue as one, the leader for all; ``leader`` is a user id, ``members`` are in the order of
+    joining.
+
+    ``QUEUED`` while its members have tickets, ``PLAYING`` while any is in a match, ``DISBANDED`` once nobody
+    is left.
+    """
+
+    party_id: str
+    leader: str
+    members: list[PartyMember]
+    status: PartyStatus
+
+
+class PartyUser(Part, frozen=True):
+    """Whom a party invites, or sends away."""
+
+    user_id: Identifier
+
+
+class Backfill(Part, frozen=True):
+    """Who is to be replaced in a running match."""
+
+    user_id: Identifier
+
+
 class ActiveState(Part, frozen=True):
     """All that a user is in right now; null where there is nothing."""
 
@@ -283,7 +318,7 @@ class ActiveState(Part, frozen=True):
     match: Match | None
     session_id: str | None
     challenges: Challenges
-    party: dict[str, Any] | None
+    party: Party | None
 
 
 class SessionState(GameState, frozen=True, kw_only=True):

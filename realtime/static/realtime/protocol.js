@@ -13,6 +13,7 @@ export const SERVER_MESSAGES = Object.freeze([
   "heartbeat_ack",
   "heartbeat_ping",
   "lock_changed",
+  "match_acceptance",
   "match_cancelled",
   "match_found",
   "match_ready",
@@ -21,6 +22,8 @@ export const SERVER_MESSAGES = Object.freeze([
   "participant_reconnected",
   "participant_renamed",
   "participant_temporarily_disconnected",
+  "party_invited",
+  "party_updated",
   "ping",
   "queue_cancelled",
   "queue_joined",
@@ -31,9 +34,11 @@ export const SERVER_MESSAGES = Object.freeze([
 
 /** Types of frames from clients. */
 export const CLIENT_MESSAGES = Object.freeze([
+  "accept_match",
   "ack",
   "answer",
   "authenticate",
+  "decline_match",
   "heartbeat",
   "heartbeat_pong",
   "join_queue",
@@ -58,6 +63,8 @@ export const DURABLE = Object.freeze([
   "participant_reconnected",
   "participant_renamed",
   "participant_temporarily_disconnected",
+  "party_invited",
+  "party_updated",
   "queue_cancelled",
   "queue_joined"
 ]);
