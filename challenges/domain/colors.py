@@ -15,13 +15,8 @@ class Preference(StrEnum):
 
 def seated(preference: Preference, challenger: int, opponent: int, *, coin: bool) -> tuple[str, str]:
     """Return the colours of challenger and opponent; the numbers are their balances, see `draw`."""
-    match preference:
-        case Preference.WHITE:
-            return WHITE, BLACK
-        case Preference.BLACK:
-            return BLACK, WHITE
-        case Preference.RANDOM:
-            return draw(challenger, opponent, coin=coin)
+    wished = {Preference.WHITE: (WHITE, BLACK), Preference.BLACK: (BLACK, WHITE)}
+    return wished.get(preference) or draw(challenger, opponent, coin=coin)
 
 
 def swapped(color: str | None) -> Preference:

@@ -63,19 +63,21 @@ def refuse(challenge: View, action: Action, *, by: str, now: datetime) -> None:
     """Raise `InvalidChallengeState` or `CannotAcceptChallenge` where ``by`` may not do this now."""
     if challenge.status is not Status.PENDING or now >= challenge.expires_at:
         raise InvalidChallengeState
-    is_own = by == challenge.challenger_id
-    match action:
-        case Action.ACCEPT:
-            if is_own:
-                raise CannotAcceptChallenge("This challenge is your own")
-            if challenge.is_being_accepted:
-                raise CannotAcceptChallenge("This challenge is being accepted right now")
-        case Action.DECLINE if by != challenge.opponent_id:
-            raise InvalidChallengeState("Only who was challenged can decline")
-        case Action.CANCEL if not is_own:
-            raise InvalidChallengeState("Only who has made a challenge can cancel it")
-        case _ if challenge.is_being_accepted:
-            raise InvalidChallengeState("This challenge is being accepted right now")
+    if action is Action.ACCEPT:
+        _refuse_accepting(challenge, by=by)
+    elif action is Action.DECLINE and by != challenge.opponent_id:
+        raise InvalidChallengeState("Only who was challenged can decline")
+    elif action is Action.CANCEL and by != challenge.challenger_id:
+        raise InvalidChallengeState("Only who has made a challenge can cancel it")
+    elif challenge.is_being_accepted:
+        raise InvalidChallengeState("This challenge is being accepted right now")
+
+
+def _refuse_accepting(challenge: View, *, by: str) -> None:
+    if by == challenge.challenger_id:
+        raise CannotAcceptChallenge("This challenge is your own")
+    if challenge.is_being_accepted:
+        raise CannotAcceptChallenge("This challenge is being accepted right now")
 
 
 def expires_at(expires_in: float | None, *, default_seconds: float, now: datetime) -> datetime:
