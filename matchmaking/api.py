@@ -6,7 +6,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from matchmaking import selectors, statistics
-from matchmaking.services import explain, leaving, preferences, results, tickets
+from matchmaking.services import acceptance, explain, leaving, preferences, results, tickets
 from realtime.authentication import caller_of
 from realtime.identifiers import parse_id
 from realtime.problems import body_of
@@ -118,6 +118,24 @@ class MatchView(APIView):
     def get(self, request: Request, match_id: str) -> Response:
         """Return the match."""
         return Response(selectors.match_message(selectors.own_match(caller_of(request), match_id)))
+
+
+class AcceptView(APIView):
+    """The ready check of a match: yes."""
+
+    def post(self, request: Request, match_id: str) -> Response:
+        """Accept the match."""
+        match = acceptance.accept(caller_of(request), match_id, now=database_now())
+        return Response(selectors.match_message(match))
+
+
+class DeclineView(APIView):
+    """The ready check of a match: no."""
+
+    def post(self, request: Request, match_id: str) -> Response:
+        """Decline the match."""
+        match = acceptance.decline(caller_of(request), match_id, now=database_now())
+        return Response(selectors.match_message(match))
 
 
 class RatingsView(APIView):

@@ -6,9 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from matchmaking import selectors
 from matchmaking.domain.matches import Stage
-from matchmaking.services import leaving, tickets
+from matchmaking.services import acceptance, leaving, tickets
 from matchmaking.wakeup import wake
-from realtime.protocol.messages import ClientMessage, JoinQueue, LeaveQueue, MatchmakingRestored
+from realtime.protocol.messages import (
+    AcceptMatch,
+    ClientMessage,
+    DeclineMatch,
+    JoinQueue,
+    LeaveQueue,
+    MatchmakingRestored,
+)
 from realtime.protocol.parts import fields_of
 from realtime.transport.auth import Caller
 from realtime.transport.database import database_now, one_look
@@ -30,9 +37,21 @@ def leave_queue(caller: Caller, message: LeaveQueue, origin: Origin) -> None:
     leaving.leave(caller, message.data.queue_entry_id, origin=origin, now=database_now())
 
 
+def accept_match(caller: Caller, message: AcceptMatch, _origin: Origin) -> None:
+    """Accept; answered only when refused."""
+    acceptance.accept(caller, message.data.match_id, now=database_now())
+
+
+def decline_match(caller: Caller, message: DeclineMatch, origin: Origin) -> None:
+    """Decline; what comes of it is told to all as ``match_cancelled``."""
+    acceptance.decline(caller, message.data.match_id, origin=origin, now=database_now())
+
+
 HANDLERS: Mapping[type[ClientMessage], Callable[[Caller, Any, Origin], None]] = {
     JoinQueue: join_queue,
     LeaveQueue: leave_queue,
+    AcceptMatch: accept_match,
+    DeclineMatch: decline_match,
 }
 
 
@@ -56,9 +75,12 @@ def snapshot(caller: Caller, address: str, last_seq: int | None) -> Snapshot:
 
 
 def _owed(caller: Caller, player: "MatchPlayer | None", *, now: datetime) -> list[Push]:
-    """Return the ping or the ``match_found`` that waits for the caller's answer."""
+    """Return the ping or the ``match_found`` that waits for the caller's answer, and who has accepted."""
     if player is None or player.match.stage == Stage.DONE:
         return []
+    if player.match.stage == Stage.ACCEPTING:
+        found = _match_found(player) if player.accepted_at is None else []
+        return [*found, acceptance.count_for(player, list(player.match.players.all()), now=now)]
     if player.match.stage in {Stage.RESERVED, Stage.VERIFYING}:
         return [ping(caller.address, nonce=player.nonce, now=now)]
     return _match_found(player)

@@ -191,7 +191,7 @@ def live_seat(caller: Caller) -> MatchPlayer | None:
 def active_state(caller: Caller, seat: MatchPlayer | None, *, now: datetime) -> parts.ActiveState:
     """Return all that the caller is in right now; a match, from when its player was told of it."""
     ticket = live_ticket(caller)
-    is_told = seat is not None and seat.match.stage in {Stage.NOTIFYING, Stage.DONE}
+    is_told = seat is not None and seat.match.stage in {Stage.NOTIFYING, Stage.ACCEPTING, Stage.DONE}
     is_on = seat is not None and seat.match.status == Match.Status.CONFIRMED
     return parts.ActiveState(
         ticket=ticket_message(ticket, now=now) if ticket else None,
@@ -319,10 +319,10 @@ def pool_messages(tenant_id: str) -> list[PoolMessage]:
             mode=pool.mode,
             time_control=pool.time_control,
             rated=pool.rated,
-            teams=2,
-            team_size=1,
+            teams=pool.teams,
+            team_size=pool.team_size,
             rules=pool.rules.as_dict(),
-            accept_seconds=None,
+            accept_seconds=pool.accept_seconds,
             waiting=waiting.get(pool.id, 0),
         )
         for pool in pools

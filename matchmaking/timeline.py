@@ -11,6 +11,7 @@ _OUTCOMES = {
     MatchPlayer.Outcome.REQUEUED: "is back at its place in the queue",
     MatchPlayer.Outcome.REQUEUED_FLAGGED: "keeps its place, and is not matched before it is heard from",
     MatchPlayer.Outcome.LEFT: "has left the queue",
+    MatchPlayer.Outcome.DECLINED: "has declined, and left the queue",
 }
 
 
@@ -39,6 +40,8 @@ def _entries(match: Match) -> Iterator[Entry]:
     yield from _step(match.told_at, f"match_found sent, game {match.game_id}")
     for player in players:
         yield from _answer(player, "acknowledged", match.told_at, player.acknowledged_at)
+    for player in players:
+        yield from _answer(player, "accepted", match.told_at, player.accepted_at)
     yield from _step(match.confirmed_at, "confirmed")
     if match.status == Match.Status.CANCELLED:
         yield from _end_of_attempt(match, players)

@@ -14,6 +14,8 @@ urlpatterns = [
     path("pools", api.PoolsView.as_view()),
     path("matches", api.MatchesView.as_view()),
     path("matches/<str:match_id>", api.MatchView.as_view()),
+    path("matches/<str:match_id>/accept", api.AcceptView.as_view()),
+    path("matches/<str:match_id>/decline", api.DeclineView.as_view()),
     path("matches/<str:match_id>/result", api.ResultView.as_view()),
     path("ratings", api.RatingsView.as_view()),
     path("ratings/<str:pool_key>/history", api.RatingHistoryView.as_view()),

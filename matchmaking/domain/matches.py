@@ -1,15 +1,19 @@
 """A match comes about in two phases, or not at all.
 
 Rule, in words: a match is reserved; all its players are pinged and all must answer in time; then a game is
-asked for; then all are told and all must acknowledge in time; then it is confirmed. Whatever fails, and
-whatever nobody took up within its lease, takes the whole back. ``decide`` says what a match that looks so
-and so should do next. It is level-triggered: asked twice, or after a crash, it says the same again.
+asked for; then all are told and all must acknowledge in time; where there is a ready check, all must accept;
+then it is confirmed. Whatever fails, and whatever nobody took up within its lease, takes the whole back.
+``decide`` says what a match that looks so and so should do next. It is level-triggered: asked twice, or after
+a crash, it says the same again.
 
 ::
 
     RESERVED ──ping──▶ VERIFYING ──all answered──▶ CREATING ──game──▶ NOTIFYING ──all acknowledged──▶ DONE
         │                  │                           │                  │
         └── lease ─────────┴── a ping unanswered ──────┴── lease, host ───┴── an ack missing ──▶ roll back
+
+With a ready check NOTIFYING leads on to ACCEPTING, and that to DONE once all have accepted; a player who has
+accepted has acknowledged.
 """
 
 from collections.abc import Collection, Sequence
@@ -30,6 +34,7 @@ class Stage(StrEnum):
     VERIFYING = "verifying"
     CREATING = "creating"
     NOTIFYING = "notifying"
+    ACCEPTING = "accepting"
     DONE = "done"
 
 
@@ -39,6 +44,7 @@ class Cause(StrEnum):
     UNREACHABLE = "unreachable"
     DELIVERY_FAILED = "delivery_failed"
     LEFT = "left"
+    DECLINED = "declined"
     GAME_SERVICE_UNAVAILABLE = "game_service_unavailable"
     STAFF = "staff"
     INTERNAL_ERROR = "internal_error"
@@ -51,21 +57,24 @@ class Step(StrEnum):
     PING = "ping"
     CREATE = "create"
     RESEND = "resend"
+    AWAIT = "await"
     CONFIRM = "confirm"
     ROLL_BACK = "roll_back"
 
 
 @dataclass(frozen=True, slots=True)
 class PlayerView:
-    """What is known of one player: when the ping was answered and ``match_found`` acknowledged, if at all.
+    """What is known of one player: when it answered the ping, acknowledged ``match_found`` and accepted.
 
-    Of an answer given after ``known_until`` nobody has heard yet; None: nothing is known.
+    None: not yet, or not at all. What it accepted was in time. Of an answer given after ``known_until`` nobody
+    has heard yet; None: nothing is known.
     """
 
     user_id: str
     answered_at: datetime | None
     acknowledged_at: datetime | None
     known_until: datetime | None
+    accepted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,8 @@ class MatchView:
 
     Players answer until ``deadline``; at ``retry_at`` a step is taken again, if at all; a stage that no
     worker took up before ``lease_until`` is nobody's fault. ``are_answers_kept`` is False where answers given
-    since the stage began may have been lost; then silence is nobody's fault, either.
+    since the stage began may have been lost; then silence is nobody's fault, either. ``has_ready_check``:
+    its players have to accept it as well.
     """
 
     stage: Stage
@@ -83,6 +93,7 @@ class MatchView:
     retry_at: datetime | None
     players: Sequence[PlayerView]
     are_answers_kept: bool = True
+    has_ready_check: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +118,11 @@ def decide(match: MatchView, now: datetime) -> Decision:
             answered = {player.user_id: player.answered_at for player in match.players}
             return _when_all(answered, match, now, then=Step.CREATE, otherwise=Cause.UNREACHABLE)
         case Stage.NOTIFYING:
-            acknowledged = {player.user_id: player.acknowledged_at for player in match.players}
-            return _when_all(acknowledged, match, now, then=Step.CONFIRM, otherwise=Cause.DELIVERY_FAILED)
+            acknowledged = {p.user_id: p.acknowledged_at or p.accepted_at for p in match.players}
+            then = Step.AWAIT if match.has_ready_check and _unready(match) else Step.CONFIRM
+            return _when_all(acknowledged, match, now, then=then, otherwise=Cause.DELIVERY_FAILED)
+        case Stage.ACCEPTING:
+            return _when_ready(match, now)
         case _:
             return Decision(Step.WAIT)
 
@@ -133,6 +147,19 @@ def _when_all(
     return Decision(Step.WAIT)
 
 
+def _when_ready(match: MatchView, now: datetime) -> Decision:
+    unready = _unready(match)
+    if not unready:
+        return Decision(Step.CONFIRM)
+    if now >= match.deadline:
+        return Decision(Step.ROLL_BACK, Cause.DECLINED, unready)
+    return Decision(Step.WAIT)
+
+
+def _unready(match: MatchView) -> frozenset[str]:
+    return frozenset(player.user_id for player in match.players if player.accepted_at is None)
+
+
 def _is_known(player: PlayerView, at: datetime) -> bool:
     return player.known_until is not None and player.known_until >= at
 
@@ -142,6 +169,7 @@ _REASONS: dict[Cause, tuple[str, str]] = {
     Cause.UNREACHABLE: ("you_unreachable", "opponent_unreachable"),
     Cause.DELIVERY_FAILED: ("delivery_failed", "delivery_failed"),
     Cause.LEFT: ("", "opponent_cancelled"),
+    Cause.DECLINED: ("you_declined", "opponent_declined"),
     Cause.GAME_SERVICE_UNAVAILABLE: ("game_service_unavailable", "game_service_unavailable"),
     Cause.STAFF: ("cancelled_by_staff", "cancelled_by_staff"),
     Cause.INTERNAL_ERROR: ("internal_error", "internal_error"),
@@ -150,7 +178,7 @@ _REASONS: dict[Cause, tuple[str, str]] = {
 
 def may_have_game(stage: Stage) -> bool:
     """Return whether a game may exist at the host for a match in flight at ``stage``, answered for or not."""
-    return stage in {Stage.CREATING, Stage.NOTIFYING}
+    return stage in {Stage.CREATING, Stage.NOTIFYING, Stage.ACCEPTING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +209,8 @@ def reason_for(user_id: str, *, cause: Cause, causers: Collection[str]) -> str:
 
 
 def keeps_place(user_id: str, *, cause: Cause, causers: Collection[str]) -> bool:
-    """Return whether the player's ticket searches again after the roll-back: all but those who left."""
-    return cause is not Cause.LEFT or user_id not in causers
+    """Return whether the player's ticket searches again after the roll-back: all but who left or declined."""
+    return cause not in {Cause.LEFT, Cause.DECLINED} or user_id not in causers
 
 
 def is_flagged(user_id: str, *, cause: Cause, causers: Collection[str]) -> bool:

@@ -41,7 +41,7 @@ _alone = OneAtATime()
 Answers = Mapping[tuple[str, str], datetime]
 Decided = tuple[Decision, MatchView]
 # Players wait for the word that their match is off, or on; a game or a ping may come a moment later.
-_URGENCY = (Step.ROLL_BACK, Step.CONFIRM, Step.CREATE, Step.RESEND, Step.PING)
+_URGENCY = (Step.ROLL_BACK, Step.CONFIRM, Step.AWAIT, Step.CREATE, Step.RESEND, Step.PING)
 
 
 def advance() -> None:
@@ -128,10 +128,12 @@ class _Seat(NamedTuple):
     retry_at: datetime | None
     pinged_at: datetime | None
     told_at: datetime | None
+    accept_seconds: float | None
     tenant_id: str
     user_id: str
     nonce: str
     found_event_id: UUID | None
+    accepted_at: datetime | None
 
     @property
     def address(self) -> str:
@@ -165,7 +167,7 @@ def _listen(seats: Sequence[_Seat], *, now: datetime) -> _Heard:
 
 
 def _seats_in_flight(pool_id: UUID | None) -> list[_Seat]:
-    columns = ("stage", "deadline", "lease_until", "retry_at", "pinged_at", "told_at")
+    columns = ("stage", "deadline", "lease_until", "retry_at", "pinged_at", "told_at", "accept_seconds")
     rows = (
         MatchPlayer.objects.filter(Q(match__pool=pool_id), match__status__in=IN_FLIGHT)
         .order_by("match_id", "id")
@@ -176,6 +178,7 @@ def _seats_in_flight(pool_id: UUID | None) -> list[_Seat]:
             "user_id",
             "nonce",
             "found_event_id",
+            "accepted_at",
         )
     )
     return [_Seat(*row) for row in rows]
@@ -193,6 +196,7 @@ def _view(seats: Sequence[_Seat], heard: _Heard) -> MatchView:
                 answered_at=at if stage is Stage.VERIFYING else None,
                 acknowledged_at=at if stage is Stage.NOTIFYING else None,
                 known_until=heard.known_until.get(seat.address),
+                accepted_at=seat.accepted_at,
             )
         )
     return MatchView(
@@ -202,6 +206,7 @@ def _view(seats: Sequence[_Seat], heard: _Heard) -> MatchView:
         retry_at=match.retry_at,
         players=players,
         are_answers_kept=began is None or heard.kept_since <= began,
+        has_ready_check=match.accept_seconds is not None,
     )
 
 
@@ -223,6 +228,8 @@ def _act(decisions: Sequence[tuple[UUID, Decided]]) -> None:
         _roll_back(batch[Step.ROLL_BACK])
     if batch[Step.CONFIRM]:
         matches.confirm(_heard(batch[Step.CONFIRM]), now=database_now())
+    if batch[Step.AWAIT]:
+        matches.await_acceptance(_heard(batch[Step.AWAIT]), now=database_now())
     if batch[Step.CREATE]:
         matches.create_games(_heard(batch[Step.CREATE]), now=database_now())
     if batch[Step.RESEND]:
@@ -247,7 +254,7 @@ def _heard(batch: Mapping[UUID, Decided]) -> dict[UUID, dict[str, datetime]]:
         match_id: {
             player.user_id: at
             for player in seen.players
-            if (at := player.answered_at or player.acknowledged_at) is not None
+            if (at := player.answered_at or player.acknowledged_at or player.accepted_at) is not None
         }
         for match_id, (_, seen) in batch.items()
     }

@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import transaction
+from msgspec import UNSET
 
 from matchmaking import ratings
 from matchmaking.domain import colors
@@ -90,6 +91,7 @@ def _new_match(pool: Pool, pair: tuple[Ticket, Ticket], *, now: datetime) -> Mat
         mode=shared_mode(pool, [ticket.modes for ticket in pair]),
         time_control=pool.time_control,
         rated=pool.rated,
+        accept_seconds=pool.accept_seconds,
         metadata={str(ticket.user_id): ticket.metadata for ticket in pair if ticket.metadata},
         quality=evenness(pair[0].rating, pair[1].rating),
         deadline=lease_until,
@@ -236,7 +238,7 @@ def _notify(games: Mapping[UUID, Game], *, now: datetime) -> None:
 
 
 def _found_events(match: Match) -> list[Outgoing]:
-    players = list(match.players.all())
+    players, wait = list(match.players.all()), match.accept_seconds
     return [
         Outgoing(
             id=player.found_event_id or new_id(),
@@ -254,6 +256,9 @@ def _found_events(match: Match) -> list[Outgoing]:
                 color=player.color,
                 team=player.team,
                 ack_within_ms=round(settings.ACK_SECONDS * 1000),
+                accept_within_ms=UNSET
+                if match.accept_seconds is None
+                else round(match.accept_seconds * 1000),
             ),
         )
         for player in players
@@ -270,17 +275,45 @@ def claim_resend(match_ids: Collection[UUID], *, now: datetime) -> list[UUID]:
     return claimed
 
 
+# --- accept
+
+
+def await_acceptance(answers: Mapping[UUID, Mapping[str, datetime]], *, now: datetime) -> None:
+    """Let matches that all have acknowledged wait until all have accepted; ``answers`` as in `confirm`."""
+    with transaction.atomic():
+        matches = lock_in_flight(answers, stage=Stage.NOTIFYING)
+        for match in matches:
+            match.stage, match.status = Stage.ACCEPTING, Match.Status.AWAITING_ACCEPTANCE
+            match.deadline = accept_by(match) or now
+            match.lease_until = match.deadline + _seconds(settings.LEASE_SECONDS)
+            match.retry_at = None
+        update_each(matches, ["stage", "status", "deadline", "lease_until", "retry_at"])
+        players = [player for match in matches for player in match.players.all()]
+        for player in players:
+            player.acknowledged_at = answers[player.match_id].get(player.user_id)
+        update_each(players, ["acknowledged_at"])
+    for match in matches:
+        wake_in((match.deadline - now).total_seconds())
+
+
+def accept_by(match: Match) -> datetime | None:
+    """Return until when players may accept a match that they were told of; None where nobody asks them."""
+    if match.accept_seconds is None or match.told_at is None:
+        return None
+    return match.told_at + _seconds(match.accept_seconds)
+
+
 # --- confirm
 
 
 def confirm(answers: Mapping[UUID, Mapping[str, datetime]], *, now: datetime) -> list[UUID]:
-    """Confirm matches that all their players acknowledged, in one transaction; return them.
+    """Confirm matches that all their players acknowledged, or accepted, in one transaction; return them.
 
     ``answers`` holds, by match and user id, when that was.
     Only a match whose tickets are all still reserved for it; another one is rolled back.
     """
     with transaction.atomic():
-        matches = lock_in_flight(answers, stage=Stage.NOTIFYING)
+        matches = [m for m in lock_in_flight(answers) if m.stage in {Stage.NOTIFYING, Stage.ACCEPTING}]
         held = tickets.held_by([match.id for match in matches])
         whole = [match for match in matches if _is_whole(match, held.get(match.id, []))]
         released = _release([(match, held.get(match.id, [])) for match in whole], now=now)
@@ -316,7 +349,7 @@ def _release(held: Sequence[tuple[Match, Sequence[Ticket]]], *, now: datetime) -
 
 def _note_confirmed(players: Sequence[MatchPlayer], answers: Mapping[UUID, Mapping[str, datetime]]) -> None:
     for player in players:
-        player.acknowledged_at = answers[player.match_id].get(player.user_id)
+        player.acknowledged_at = player.acknowledged_at or answers[player.match_id].get(player.user_id)
         player.outcome = MatchPlayer.Outcome.CONFIRMED
     update_each(players, ["acknowledged_at", "outcome"])
 

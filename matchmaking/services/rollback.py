@@ -113,7 +113,7 @@ def _release(
     """Give the matches' tickets free, write down what was seen; return what each player is told."""
     held = {t.id: t for of_match in tickets.held_by([m.id for m in matches]).values() for t in of_match}
     kept: list[tuple[Ticket, Standing]] = []
-    left: list[Ticket] = []
+    left: dict[Ticket.End, list[Ticket]] = {Ticket.End.USER_REQUEST: [], Ticket.End.DECLINED: []}
     players = [player for match in matches for player in match.players.all()]
     for match in matches:
         fates = _fates(match, failures[match.id])
@@ -125,17 +125,17 @@ def _release(
             if ticket is not None and fate.keeps_place:
                 kept.append((ticket, _standing(player, failures[match.id], fate, is_anybodys_fault)))
             elif ticket is not None:
-                left.append(ticket)
+                left[_END_OF.get(failures[match.id].cause, Ticket.End.USER_REQUEST)].append(ticket)
     update_each(players, _WRITTEN_DOWN)
     tickets.put_back(kept, now=now)
-    tickets.end(left, Ticket.End.USER_REQUEST, now=now)
+    for how, ended in left.items():
+        tickets.end(ended, how, now=now)
     positions = selectors.positions([ticket.id for ticket, _ in kept])
-    told = [
-        event
-        for match in matches
-        for event in _cancelled_events(match, failures[match.id], positions, left={t.id for t in left})
-    ]
-    return told + [tickets.cancelled_event(ticket, origin=origin) for ticket in left]
+    told = [event for match in matches for event in _cancelled_events(match, failures[match.id], positions)]
+    return told + [tickets.cancelled_event(t, origin=origin) for ended in left.values() for t in ended]
+
+
+_END_OF = {Cause.DECLINED: Ticket.End.DECLINED}
 
 
 def _fates(match: Match, failure: Failure) -> dict[str, Fate]:
@@ -159,9 +159,7 @@ def _standing(
     return Standing.PROVEN if is_anybodys_fault and has_answered else Standing.UNCHANGED
 
 
-def _cancelled_events(
-    match: Match, failure: Failure, positions: Mapping[UUID, int], *, left: set[UUID]
-) -> list[Outgoing]:
+def _cancelled_events(match: Match, failure: Failure, positions: Mapping[UUID, int]) -> list[Outgoing]:
     fates = _fates(match, failure)
     return [
         Outgoing(
@@ -175,7 +173,7 @@ def _cancelled_events(
             ),
         )
         for player in match.players.all()
-        if player.ticket_id not in left
+        if fates[player.user_id].reason
     ]
 
 
@@ -228,7 +226,7 @@ def _write_down(player: MatchPlayer, fate: Fate, evidence: _Evidence, *, is_caus
     if player.ticket_id is None:
         player.outcome = ""
     elif not fate.keeps_place:
-        player.outcome = MatchPlayer.Outcome.LEFT
+        player.outcome = MatchPlayer.Outcome.DECLINED if fate.reason else MatchPlayer.Outcome.LEFT
     elif fate.is_flagged:
         player.outcome = MatchPlayer.Outcome.REQUEUED_FLAGGED
     else:

@@ -138,7 +138,7 @@ BREAKAGES = (
         name="a game that may exist is not cancelled",
         invariants="I8",
         file="matchmaking/domain/matches.py",
-        line="    return stage in {Stage.CREATING, Stage.NOTIFYING}\n",
+        line="    return stage in {Stage.CREATING, Stage.NOTIFYING, Stage.ACCEPTING}\n",
         broken="    return False\n",
         tests=(LOOP,),
     ),
