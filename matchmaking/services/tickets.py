@@ -48,6 +48,7 @@ def join(caller: Caller, request: JoinQueueData, *, origin: Origin, now: datetim
         # One's own match in flight is a game at the host already; the ticket says more.
         _refuse_second(caller)
         raise ActiveGameExists
+    ratings.refresh(pool, caller.user_id, now=now)
     is_there = bool(origin.connection_id) or _is_connected(caller)
     for _ in range(_TRIES):
         ticket = _new_ticket(caller, pool, request, is_there=is_there, now=now)
