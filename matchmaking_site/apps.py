@@ -14,10 +14,11 @@ class SiteConfig(AppConfig):
         from challenges import selectors as challenges
         from challenges.services import outcomes
         from matchmaking import selectors as matchmaking
-        from matchmaking.services import arranged, endings
-        from realtime.services import rooms
+        from matchmaking.services import absences, arranged, endings
+        from realtime.services import departures, rooms
 
         rooms.session_finished_listeners.append(endings.finish)
+        departures.departed_listeners.append(absences.note_departures)
         arranged.confirmed_listeners.append(outcomes.note_confirmed)
         arranged.rolled_back_listeners.append(outcomes.note_rolled_back)
         matchmaking.challenge_sources.append(challenges.pending)

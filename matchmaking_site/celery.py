@@ -35,10 +35,11 @@ PERIODIC = (
 
 @worker_shutdown.connect
 def _finish_calls(**_: Any) -> None:
-    """Write down what the game host still answers: a stage that was begun is finished."""
+    """Write down what other services still answer: a stage that was begun is finished."""
     from matchmaking.hosts import finish_calls  # the registry of apps has to be ready
 
-    finish_calls(settings.GAME_HOST_TIMEOUT_SECONDS + 1)
+    longest = max(settings.GAME_HOST_TIMEOUT_SECONDS, settings.RATING_SERVICE_TIMEOUT_SECONDS)
+    finish_calls(longest + 1)
 
 
 @beat_init.connect

@@ -9,7 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from redis.exceptions import RedisError
 
-from matchmaking import hosts
+from matchmaking import hosts, ratings
 from realtime.transport import presence, store
 
 log = structlog.get_logger(__name__)
@@ -27,8 +27,8 @@ def live(_request: HttpRequest) -> JsonResponse:
 def ready(_request: HttpRequest) -> JsonResponse:
     """Answer 200 when database, Redis and matching loop are well, else 503 with the failing parts named.
 
-    A game service that fails pauses matching and nothing else: players stay connected and queued here, so
-    it is named as degraded, with 200.
+    A game service that fails pauses matching and nothing else: players stay connected and queued here. A
+    rating service that fails stops nothing. So they are named as degraded, with 200.
     """
     failing = [name for name, is_well in _PARTS if not is_well()]
     degraded = [] if failing else _degraded()
@@ -40,7 +40,8 @@ def ready(_request: HttpRequest) -> JsonResponse:
 
 def _degraded() -> list[str]:
     try:
-        return sorted(name for name, state in hosts.states().items() if state != "closed")
+        states = {**hosts.states(), **ratings.states()}
+        return sorted(name for name, state in states.items() if state != "closed")
     except RedisError:
         return []
 

@@ -71,12 +71,12 @@ def _public_url() -> str:
     return url
 
 
-def _game_host() -> str:
-    """Read the base URL of a live-game service, without a slash at its end, or ``builtin``."""
-    host = env.str("GAME_HOST", "builtin").rstrip("/")
-    if host != "builtin" and not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", host):
-        raise EnvError('Environment variable "GAME_HOST" is neither "builtin" nor like https://host[:port]')
-    return host
+def _service(name: str, default: str) -> str:
+    """Read the base URL of a service of somebody else's, without a slash at its end, or ``builtin``."""
+    url = env.str(name, default).rstrip("/")
+    if url != "builtin" and not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", url):
+        raise EnvError(f'Environment variable "{name}" is neither "builtin" nor like https://host[:port]')
+    return url
 
 
 def _database() -> dict[str, object]:
@@ -142,9 +142,13 @@ try:
     QUIZ_QUESTION_SECONDS = _seconds("QUIZ_QUESTION_SECONDS", 15)
     QUIZ_LEADERBOARD_SECONDS = _seconds("QUIZ_LEADERBOARD_SECONDS", 4)
     QUIZ_DUEL_QUESTIONS = env.int("QUIZ_DUEL_QUESTIONS", 5, validate=Range(min=1, max=100))
-    GAME_HOST = _game_host()
+    GAME_HOST = _service("GAME_HOST", "builtin")
     GAME_HOST_TOKEN = env.str("GAME_HOST_TOKEN", "", validate=Regexp(r"[\x21-\x7e]*\Z"))
     GAME_HOST_TIMEOUT_SECONDS = _seconds("GAME_HOST_TIMEOUT_SECONDS", 5)
+    RATING_SERVICE = _service("RATING_SERVICE", "builtin")
+    RATING_SERVICE_TOKEN = env.str("RATING_SERVICE_TOKEN", "", validate=Regexp(r"[\x21-\x7e]*\Z"))
+    RATING_SERVICE_TIMEOUT_SECONDS = _seconds("RATING_SERVICE_TIMEOUT_SECONDS", 2)
+    RATING_CACHE_SECONDS = _seconds("RATING_CACHE_SECONDS", 60)
     BREAKER_FAILURES = env.int("BREAKER_FAILURES", 5, validate=Range(min=1, max=1000))
     EVENT_RETENTION_SECONDS = _seconds("EVENT_RETENTION_SECONDS", 300)
     SLOW_READER_SECONDS = _seconds("SLOW_READER_SECONDS", 10)

@@ -1,5 +1,5 @@
-"""Staff's view of pools, tickets and matches."""
+"""Staff's view of pools, tickets, matches and absences."""
 
-from matchmaking.admin import matches, pools, tickets
+from matchmaking.admin import absences, matches, pools, tickets
 
-__all__ = ["matches", "pools", "tickets"]
+__all__ = ["absences", "matches", "pools", "tickets"]

@@ -9,7 +9,7 @@ from unfold.decorators import action, display
 
 from matchmaking.admin.parts import lines
 from matchmaking.domain.health import latency_ms
-from matchmaking.models import FailedAttempt, Match, MatchPlayer
+from matchmaking.models import Absence, FailedAttempt, Match, MatchPlayer
 from matchmaking.services import staff
 from matchmaking.timeline import timeline
 from realtime.admin import ReadOnlyAdmin, ReadOnlyInline
@@ -45,6 +45,15 @@ class PlayersInline(ReadOnlyInline):
     readonly_fields = fields
 
 
+class AbsencesInline(ReadOnlyInline):
+    """Who did not come to a match, or did not stay."""
+
+    model = Absence
+    fields: ClassVar = ("user_id", "kind", "at", "lifted_at", "lifted_by")
+    readonly_fields = fields
+    show_change_link = True
+
+
 @admin.register(Match)
 class MatchAdmin(ReadOnlyAdmin):
     """Matches, those that were rolled back too."""
@@ -66,7 +75,7 @@ class MatchAdmin(ReadOnlyAdmin):
     date_hierarchy = "created_at"
     show_full_result_count = False
     readonly_fields = ("show_timeline",)
-    inlines = (PlayersInline,)
+    inlines = (PlayersInline, AbsencesInline)
     actions: ClassVar[tuple[str, ...]] = ("end_matches",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Match]:

@@ -5,9 +5,9 @@ import functools
 from django.conf import settings
 
 from matchmaking.hosts.builtin import BuiltinHost
-from matchmaking.hosts.calls import finish_calls
 from matchmaking.hosts.port import Game, GameHost, GameRequest, Question, Seat
 from matchmaking.hosts.remote import RemoteHost, states
+from matchmaking.remote.calls import finish_calls
 
 __all__ = [
     "Game",

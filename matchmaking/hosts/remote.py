@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID
 
@@ -20,15 +20,13 @@ import structlog
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from matchmaking.hosts.breaker import Breaker
-from matchmaking.hosts.calls import Failed, http, in_thread, run
 from matchmaking.hosts.port import Created, Game, GameRequest, Playing, Question
+from matchmaking.remote.breaker import Breaker
+from matchmaking.remote.calls import Failed, call, decoded, in_thread, run
 from realtime.transport import store
 
 log = structlog.get_logger(__name__)
 
-RETRY_AFTER_SECONDS = (0.1, 0.4)
-RETRIED_STATUSES = frozenset({502, 503, 504})
 GATHER_SECONDS = 0.005
 """Answers that come within this time are written down together."""
 LARGEST_SHARE_OF_LEASE = 0.8
@@ -42,9 +40,6 @@ CREATES_AT_ONCE = 100
 OTHERS_AT_ONCE = 50
 REFUSALS = frozenset({400, 409, 413, 422})
 """What speaks of this match alone: the service is well, and the breaker is not told."""
-
-
-T = TypeVar("T")
 
 
 class _Created(msgspec.Struct):
@@ -212,7 +207,7 @@ class RemoteHost:
         response = await self._call("GET", f"/users/{_segment(tenant_id)}/{_segment(user_id)}/active-game")
         if response.status_code != httpx.codes.OK:
             raise Failed(f"status {response.status_code}")
-        return _decoded(response, _Active).game_id
+        return decoded(response, _Active).game_id
 
     async def _probe(self, then: Callable[[], None]) -> None:
         try:
@@ -227,25 +222,10 @@ class RemoteHost:
         await in_thread(then)
 
     async def _call(self, method: str, path: str, **request: Any) -> httpx.Response:
-        """Make a call, again where it failed quickly; raise `Failed` where no answer came in time."""
+        """Make a call; raise `Failed` where no answer came in time."""
         headers = self._headers | request.pop("headers", {})
-        try:
-            async with asyncio.timeout(_call_seconds()):
-                return await self._try(method, self._base_url + path, headers=headers, **request)
-        except (TimeoutError, httpx.HTTPError) as error:
-            raise Failed(repr(error)) from error
-
-    async def _try(self, method: str, url: str, **request: Any) -> httpx.Response:
-        for pause in RETRY_AFTER_SECONDS:
-            try:
-                response = await http().request(method, url, **request)
-            except httpx.TransportError:
-                await asyncio.sleep(pause)
-                continue
-            if response.status_code not in RETRIED_STATUSES:
-                return response
-            await asyncio.sleep(pause)
-        return await http().request(method, url, **request)
+        url = self._base_url + path
+        return await call(method, url, seconds=_call_seconds(), headers=headers, **request)
 
 
 _UNASKED = "mm:game-host:unasked"
@@ -287,15 +267,8 @@ def _read_created(response: httpx.Response) -> Game:
         raise _Refused(f"status {response.status_code}")
     if response.status_code not in {httpx.codes.OK, httpx.codes.CREATED}:
         raise Failed(f"status {response.status_code}")
-    created = _decoded(response, _Created)
+    created = decoded(response, _Created)
     return Game(created.game_id, join_url=created.join_url or "")
-
-
-def _decoded(response: httpx.Response, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(response.content, type=kind)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise Failed(f"an answer that makes no sense: {error}") from error
 
 
 def states() -> Mapping[str, str]:

@@ -1,5 +1,6 @@
 """Tables, with the constraints that hold "one live ticket, one live match"."""
 
+from matchmaking.models.absences import Absence
 from matchmaking.models.matches import Backfill, FailedAttempt, Match, MatchPlayer, RatingChange
 from matchmaking.models.parties import Party, PartyInvitation, PartyMember
 from matchmaking.models.players import Block, Preferences, Rating
@@ -20,6 +21,7 @@ __all__ = [
     "MAX_PLAYERS",
     "RULE_FIELDS",
     "WINDOW_FIELDS",
+    "Absence",
     "Backfill",
     "Block",
     "Conflict",

@@ -78,6 +78,10 @@ class Match(models.Model):
         null=True, blank=True, help_text="Since when the game host has said that nobody plays."
     )
     finished_at = models.DateTimeField(null=True, blank=True)
+    rating_report_due = models.DateTimeField(
+        null=True, blank=True, help_text="When the result is next told to the rating service; empty: it is."
+    )
+    rating_reports = models.PositiveIntegerField(default=0, help_text="How often that has been tried.")
 
     class Meta:
         verbose_name_plural = "matches"
@@ -90,6 +94,11 @@ class Match(models.Model):
             ),
             models.Index(
                 fields=["id"], name="match_game_cancel_due", condition=models.Q(game_cancel_due=True)
+            ),
+            models.Index(
+                fields=["rating_report_due"],
+                name="match_rating_report_due",
+                condition=models.Q(rating_report_due__isnull=False),
             ),
             models.Index(fields=["pool", "-confirmed_at"], name="match_by_pool_confirmed"),
             models.Index(fields=["confirmed_at"], name="match_on", condition=models.Q(status="CONFIRMED")),

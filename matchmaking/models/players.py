@@ -21,6 +21,9 @@ class Rating(models.Model):
     )
     games = models.PositiveIntegerField(default=0, help_text="Rated matches so far.")
     updated_at = models.DateTimeField(null=True, blank=True)
+    read_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the rating service said so; empty: it is to be asked."
+    )
 
     class Meta:
         constraints: ClassVar = [

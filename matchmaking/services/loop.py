@@ -19,6 +19,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError, connecti
 from django.db.models import Q
 from redis.exceptions import RedisError
 
+from matchmaking import ratings
 from matchmaking.domain.matches import Cause, Decision, MatchView, PlayerView, Stage, Step, decide
 from matchmaking.hosts import game_host
 from matchmaking.models import Match, MatchPlayer, Pool
@@ -339,6 +340,9 @@ def tick() -> None:
     for work in (endings.cancel_games, endings.ask_who_plays, endings.end_overlong, events.republish):
         with _isolated(None):
             work(now=now)
+    for begin in (ratings.refresh_waiting, ratings.send_reports):
+        with _isolated(None):
+            begin(now=now)
     game_host().probe(wake)
     for pool in pairs.pools_to_tell():
         with _isolated(pool.id):

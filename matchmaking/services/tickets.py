@@ -17,7 +17,7 @@ from matchmaking.domain.matches import HOST_PAUSE_SECONDS, sit_out_seconds
 from matchmaking.domain.rules import age_order
 from matchmaking.hosts import game_host
 from matchmaking.models import Pool, Ticket
-from matchmaking.services import conflicts, players, preferences, wishes
+from matchmaking.services import absences, conflicts, players, preferences, wishes
 from matchmaking.wakeup import wake_after_commit
 from realtime.protocol.codec import MAX_METADATA_BYTES, encode_json
 from realtime.protocol.errors import InvalidRequest, NotFound
@@ -39,14 +39,16 @@ _TRIES = 3
 def join(caller: Caller, request: JoinQueueData, *, origin: Origin, now: datetime) -> TicketMessage:
     """Queue the caller in a pool; return the ticket.
 
-    Raises `PoolNotFound`, `AlreadyInQueue`, `ActiveGameExists` (here or at the game host) and, for metadata
-    beyond 2 KiB, `InvalidRequest`. The database itself holds "one live ticket", under any race.
+    Raises `PoolNotFound`, `AlreadyInQueue`, `ActiveGameExists` (here or at the game host), `Limited` for who
+    has missed matches and pauses and, for metadata beyond 2 KiB, `InvalidRequest`. The database itself holds
+    "one live ticket", under any race.
     """
     pool = _wanted_pool(caller, request)
     if plays_elsewhere(caller.tenant_id, caller.user_id):
         # One's own match in flight is a game at the host already; the ticket says more.
         _refuse_second(caller)
         raise ActiveGameExists
+    ratings.refresh(pool, caller.user_id, now=now)
     is_there = bool(origin.connection_id) or _is_connected(caller)
     for _ in range(_TRIES):
         ticket = _new_ticket(caller, pool, request, is_there=is_there, now=now)
@@ -104,6 +106,8 @@ def _insert(ticket: Ticket, *, origin: Origin, now: datetime) -> TicketMessage:
     # Looked at only now: had the caller's former ticket been matched just before, its match is visible.
     if selectors.is_in_match(ticket.tenant_id, ticket.user_id):
         raise ActiveGameExists
+    # After that match: what it left behind was committed with its end.
+    absences.refuse_paused(ticket.tenant_id, ticket.user_id, now=now)
     answer = selectors.ticket_message(ticket, now=now)
     wake_after_commit()
     address = player_address(ticket.tenant_id, ticket.user_id)

@@ -25,7 +25,7 @@ from realtime.protocol.messages import (
     ParticipantTemporarilyDisconnected,
     ServerMessage,
 )
-from realtime.services import rooms
+from realtime.services import departures, rooms
 from realtime.transport import presence
 from realtime.transport.auth import clean_name
 from realtime.transport.database import update_each
@@ -174,13 +174,19 @@ def leave(session_id: UUID, user_id: str, *, now: datetime) -> None:
 
 
 def _let_leave(
-    session: GameSession, gone: Sequence[Participant], *, reason: LeftReason, now: datetime
+    session: GameSession,
+    gone: Sequence[Participant],
+    *,
+    reason: LeftReason,
+    excused: frozenset[UUID] = frozenset(),
+    now: datetime,
 ) -> None:
     for participant in gone:
         participant.connection_state = ConnectionState.DISCONNECTED
         participant.left_at = now
         participant.left_reason = reason
     update_each(gone, ["connection_state", "left_at", "left_reason"])
+    departures.tell_match(session, gone, excused=excused, now=now)
     left: list[ServerMessage] = [ParticipantLeft(participant_id=str(p.id), reason=reason) for p in gone]
     follows = _look_around(session, now=now, has_walked_out=reason == "left")
     rooms.tell(session, [*left, *follows], now=now)
@@ -203,11 +209,13 @@ def expire_grace(*, now: datetime) -> int:
         dropped_at__lte=now - timedelta(seconds=settings.GRACE_SECONDS),
         session__finished_at=None,
     )
-    ids = due.order_by().values_list("session_id", flat=True).distinct()
-    return rooms.in_each(ids, partial(_expire_in, now=now))
+    away = list(due.order_by().select_related("session").only(*departures.COLUMNS))
+    excused = departures.excused(away, now=now)
+    ids = dict.fromkeys(participant.session_id for participant in away)
+    return rooms.in_each(ids, partial(_expire_in, excused=excused, now=now))
 
 
-def _expire_in(session_id: UUID, *, now: datetime) -> int:
+def _expire_in(session_id: UUID, *, excused: frozenset[UUID], now: datetime) -> int:
     with transaction.atomic():
         session = rooms.locked_session(session_id)
         if session is None:
@@ -222,7 +230,7 @@ def _expire_in(session_id: UUID, *, now: datetime) -> int:
             )
         ]
         if gone:
-            _let_leave(session, gone, reason="grace_expired", now=now)
+            _let_leave(session, gone, reason="grace_expired", excused=excused, now=now)
         return len(gone)
 
 

@@ -255,6 +255,11 @@ def test_what_the_databases_address_asks_for_is_asked_of_the_database() -> None:
         ("DATABASE_URL", "postgresql://host:port/name"),
         ("REDIS_URL", "redis://host:port/0"),
         ("PUBLIC_URL", "matchmaking.example"),
+        ("GAME_HOST", "games.example"),
+        ("RATING_SERVICE", "ratings.example"),
+        ("RATING_SERVICE", "https://ratings.example/?pool=1"),
+        ("RATING_SERVICE_TOKEN", "two words"),
+        ("RATING_SERVICE_TIMEOUT_SECONDS", "0"),
     ],
 )
 def test_a_wrong_value_stops_the_start_with_one_line_that_names_the_variable(

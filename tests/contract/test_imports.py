@@ -23,6 +23,8 @@ BUSINESS = "Inside a business app: doors, writes, ports, reads, tables, rules"
 SERVICES = "Inside matchmaking's services: whole stories, matches, tickets"
 CHALLENGES = "Inside the services of challenges: whole stories, what becomes of one, what is told"
 HOSTS = "Inside the game hosts: what they are, what a remote one stands on"
+RATINGS = "Inside the ratings: built in or a service's, what either writes"
+REMOTE = "Inside what calls stand on: the loop and the breaker"
 RULES = "Inside matchmaking's rules: who fits whom is known to pairing alone"
 REALTIME = "Inside realtime: doors, writes, reads, transport, tables, rules and protocol"
 ROUTES = "Inside realtime's routes: each on its own"
@@ -70,8 +72,16 @@ OFFENCES: dict[str, list[tuple[str, str]]] = {
     ],
     HOSTS: [
         ("matchmaking/hosts/builtin.py", "matchmaking.hosts.remote"),
-        ("matchmaking/hosts/calls.py", "matchmaking.hosts.breaker"),
+        ("matchmaking/hosts/port.py", "matchmaking.hosts.builtin"),
         ("matchmaking/hosts/undecided.py", UNDECIDED),
+    ],
+    RATINGS: [
+        ("matchmaking/ratings/changes.py", "matchmaking.ratings.builtin"),
+        ("matchmaking/ratings/undecided.py", UNDECIDED),
+    ],
+    REMOTE: [
+        ("matchmaking/remote/calls.py", "matchmaking.remote.breaker"),
+        ("matchmaking/remote/undecided.py", UNDECIDED),
     ],
     RULES: [
         ("matchmaking/domain/rules.py", "matchmaking.domain.quality"),

@@ -12,8 +12,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from matchmaking.hosts import Question, game_host, states
-from matchmaking.hosts.breaker import Breaker, State
 from matchmaking.models import Match, Pool, Ticket
+from matchmaking.remote.breaker import Breaker, State
 from matchmaking.services import loop
 from realtime.identifiers import new_id
 from realtime.transport import presence

@@ -13,8 +13,8 @@ from pytest_django import DjangoDbBlocker, Settings
 from challenges import tasks
 from challenges.models import Challenge
 from matchmaking.domain.matches import Cause, Stage
-from matchmaking.hosts import breaker
 from matchmaking.models import Block, Match, MatchPlayer, Pool, Rating, RatingChange, Ticket
+from matchmaking.remote import breaker
 from matchmaking.services import endings, loop
 from matchmaking.services.rollback import Failure, roll_back
 from matchmaking.statistics import pool_statistics

@@ -217,7 +217,7 @@ BREAKAGES = (
     Breakage(
         name="the breaker never opens",
         invariants="A4",
-        file="matchmaking/hosts/breaker.py",
+        file="matchmaking/remote/breaker.py",
         line="        if failures < settings.BREAKER_FAILURES:\n",
         broken="        if failures:\n",
         tests=("tests/integration/test_breaker.py",),

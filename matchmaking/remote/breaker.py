@@ -70,6 +70,13 @@ class Breaker:
         """Return True for one caller every few seconds while the breaker is open."""
         return self.state() is State.OPEN and store.take_turn(f"probe:{self._name}", seconds=PROBE_SECONDS)
 
+    def takes_trial(self) -> bool:
+        """Return whether a call may be made that does no harm and so is its own probe.
+
+        Any while the breaker is closed, else one every few seconds.
+        """
+        return self.state() is State.CLOSED or store.take_turn(f"trial:{self._name}", seconds=PROBE_SECONDS)
+
     def allowance(self) -> int | None:
         """Return how much may go through now: None is anything; half-open, one every few seconds."""
         match self.state():
