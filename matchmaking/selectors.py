@@ -9,6 +9,7 @@ import msgspec
 from django.db import connection
 from django.db.models import Count, Q
 
+from matchmaking import party_selectors
 from matchmaking.domain import estimates
 from matchmaking.domain.colors import REMEMBERED_GAMES
 from matchmaking.domain.errors import MatchNotFound, PoolNotFound, QueueEntryNotFound
@@ -198,8 +199,13 @@ def active_state(caller: Caller, seat: MatchPlayer | None, *, now: datetime) -> 
         match=match_message(seat.match) if seat and is_told else None,
         session_id=str(seat.match.session_id) if seat and is_on and seat.match.session_id else None,
         challenges=_challenges(caller, now=now),
-        party=None,
+        party=_party(caller),
     )
+
+
+def _party(caller: Caller) -> parts.Party | None:
+    party = party_selectors.party_of(caller.tenant_id, caller.user_id)
+    return party_selectors.party_part(party.id) if party else None
 
 
 def _challenges(caller: Caller, *, now: datetime) -> parts.Challenges:
@@ -319,10 +325,10 @@ def pool_messages(tenant_id: str) -> list[PoolMessage]:
             mode=pool.mode,
             time_control=pool.time_control,
             rated=pool.rated,
-            teams=2,
-            team_size=1,
+            teams=pool.teams,
+            team_size=pool.team_size,
             rules=pool.rules.as_dict(),
-            accept_seconds=None,
+            accept_seconds=pool.accept_seconds,
             waiting=waiting.get(pool.id, 0),
         )
         for pool in pools

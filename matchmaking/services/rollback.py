@@ -17,7 +17,7 @@ from matchmaking import selectors
 from matchmaking.domain.health import HealthResult, check_results, latency_ms
 from matchmaking.domain.matches import Cause, Fate, Stage, fate_of, may_have_game
 from matchmaking.models import Match, MatchPlayer, Ticket
-from matchmaking.services import arranged, tickets
+from matchmaking.services import arranged, party_events, tickets
 from matchmaking.services.tickets import Standing
 from matchmaking.wakeup import wake_after_commit
 from realtime.protocol.messages import MatchCancelled
@@ -114,13 +114,13 @@ def _release(
     held = {t.id: t for of_match in tickets.held_by([m.id for m in matches]).values() for t in of_match}
     kept: list[tuple[Ticket, Standing]] = []
     left: list[Ticket] = []
+    fates = {match.id: _fates(match, failures[match.id], held) for match in matches}
     players = [player for match in matches for player in match.players.all()]
     for match in matches:
-        fates = _fates(match, failures[match.id])
-        is_anybodys_fault = any(fate.is_flagged for fate in fates.values())
+        is_anybodys_fault = any(fate.is_flagged for fate in fates[match.id].values())
         for player in match.players.all():
             ticket = held.get(player.ticket_id) if player.ticket_id else None
-            fate = fates[player.user_id]
+            fate = fates[match.id][player.user_id]
             _write_down(player, fate, evidence, is_cause=player.user_id in failures[match.id].causers)
             if ticket is not None and fate.keeps_place:
                 kept.append((ticket, _standing(player, failures[match.id], fate, is_anybodys_fault)))
@@ -133,16 +133,30 @@ def _release(
     told = [
         event
         for match in matches
-        for event in _cancelled_events(match, failures[match.id], positions, left={t.id for t in left})
+        for event in _cancelled_events(match, fates[match.id], positions, left={t.id for t in left})
     ]
-    return told + [tickets.cancelled_event(ticket, origin=origin) for ticket in left]
+    told += [tickets.cancelled_event(ticket, origin=_own(origin, ticket, failures)) for ticket in left]
+    unreachable = [ticket for ticket, standing in kept if standing is Standing.FLAGGED]
+    return told + party_events.of_tickets([*left, *unreachable])
 
 
-def _fates(match: Match, failure: Failure) -> dict[str, Fate]:
-    return {
-        player.user_id: fate_of(player.user_id, cause=failure.cause, causers=failure.causers)
-        for player in match.players.all()
+def _own(origin: Origin, ticket: Ticket, failures: Mapping[UUID, Failure]) -> Origin:
+    """Return the command that ended a ticket, where it is its own player's."""
+    is_own = any(ticket.user_id in failure.causers for failure in failures.values())
+    return origin if is_own else NO_ORIGIN
+
+
+def _fates(match: Match, failure: Failure, held: Mapping[UUID, Ticket]) -> dict[str, Fate]:
+    """Return what becomes of each player; who leaves the queue takes its party along."""
+    players = list(match.players.all())
+    fates = {p.user_id: fate_of(p.user_id, cause=failure.cause, causers=failure.causers) for p in players}
+    party_of = {p.user_id: held[p.ticket_id].party_id for p in players if p.ticket_id and p.ticket_id in held}
+    leaving = {
+        party_of[user_id]: fate
+        for user_id, fate in fates.items()
+        if not fate.keeps_place and party_of.get(user_id) is not None
     }
+    return {user_id: leaving.get(party_of.get(user_id), fate) for user_id, fate in fates.items()}
 
 
 def _standing(
@@ -160,9 +174,8 @@ def _standing(
 
 
 def _cancelled_events(
-    match: Match, failure: Failure, positions: Mapping[UUID, int], *, left: set[UUID]
+    match: Match, fates: Mapping[str, Fate], positions: Mapping[UUID, int], *, left: set[UUID]
 ) -> list[Outgoing]:
-    fates = _fates(match, failure)
     return [
         Outgoing(
             address=player_address(player.tenant_id, player.user_id),
