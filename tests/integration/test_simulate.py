@@ -82,14 +82,14 @@ class Days:
         now = self.at(seconds)
         tickets.time_out(self.pool.id, now=now)
         found = pairs.find(self.pool, now=now)
-        self.matched |= {frozenset(pair): seconds for pair in found}
+        self.matched |= {frozenset((a, b)): seconds for (a,), (b,) in found}
         self._play(found, now)
 
-    def _play(self, found: Sequence[tuple[UUID, UUID]], now: datetime) -> None:
+    def _play(self, found: Sequence[matches.Lobby], now: datetime) -> None:
         """Let matches be confirmed, and their games be over at once: their players may come again."""
         made = matches.reserve(self.pool, found, now=now, rng=self.rng)
         of_matches = MatchPlayer.objects.filter(match_id__in=made)
-        ticket_ids = [ticket_id for pair in found for ticket_id in pair]
+        ticket_ids = [ticket_id for lobby in found for (ticket_id,) in lobby]
         assert of_matches.count() == len(ticket_ids)
         tickets.set_matched(ticket_ids, now=now)
         of_matches.update(is_live=False)
