@@ -59,11 +59,13 @@ def _lobbies(
 ) -> list[tuple[tuple[UUID, ...], ...]]:
     rules = pool.rules
     groups = waiting.groups()
+    regions = groups.shared(waiting.region_bits(rules, len(pool.modes)))
     found = teams.form(
-        groups.sizes,
+        np.minimum(groups.sizes, pool.team_size),
         groups.mean(waiting.rating),
         groups.smallest(rules.window.windows(waiting.waited)),
-        groups.shared(waiting.region_bits(rules, len(pool.modes))),
+        # A party that came as the teams were made smaller fits nobody.
+        np.where(groups.sizes <= pool.team_size, regions, np.uint64(0)),
         groups.conflicts(foes),
         teams=pool.teams,
         team_size=pool.team_size,
