@@ -51,7 +51,7 @@ def queue(leader: str, party_id: str, pool: Pool, **wanted: Any) -> list[Ticket]
 
 
 def tickets_of(party_id: str) -> list[Ticket]:
-    return list(Ticket.objects.filter(party=party_id).order_by("id"))
+    return list(Ticket.objects.filter(party_id=party_id).order_by("id"))
 
 
 def queued_party(pool: Pool, leader: str, *members: str, **wanted: Any) -> str:

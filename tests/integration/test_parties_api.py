@@ -391,8 +391,8 @@ def test_who_queues_while_somebody_joins_queues_with_all_or_before_it(duel: Pool
             partial(queue, names[0], party_id, duel),
             partial(send, "join", names[2], party_id),
         )
-        queued_ones = set(Ticket.objects.filter(party=party_id).values_list("user_id", flat=True))
+        queued_ones = set(Ticket.objects.filter(party_id=party_id).values_list("user_id", flat=True))
         assert queued_ones == set(
-            PartyMember.objects.filter(party=party_id).values_list("user_id", flat=True)
+            PartyMember.objects.filter(party_id=party_id).values_list("user_id", flat=True)
         )
     loop.advance()

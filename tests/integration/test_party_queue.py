@@ -16,7 +16,18 @@ from matchmaking.domain.errors import (
 from matchmaking.domain.matches import Cause, Stage
 from matchmaking.models import Block, Match, MatchPlayer, Party, Pool, Rating, RatingChange, Ticket
 from matchmaking.selectors import positions
-from matchmaking.services import direct, endings, leaving, loop, pairs, parties, staff, tickets
+from matchmaking.services import (
+    conflicts,
+    direct,
+    endings,
+    leaving,
+    loop,
+    matches,
+    pairs,
+    parties,
+    staff,
+    tickets,
+)
 from matchmaking.services.rollback import Failure, roll_back
 from matchmaking.services.sweep import sweep
 from realtime.transport.database import database_now
@@ -227,9 +238,8 @@ def test_who_is_silent_for_too_long_takes_its_party_along(twos: Pool, is_reserve
     service_is_well()
     party_id = queued_party(twos, "ann", "bob")
     queued_party(twos, "cat", "dan")
-    Ticket.objects.update(
-        queued_at=database_now().replace(year=2020), age_from=database_now().replace(year=2020)
-    )
+    long_ago = database_now() - timedelta(hours=5)
+    Ticket.objects.update(queued_at=long_ago, age_from=long_ago)
     if is_reserved:
         reserved_match("ann", "bob", "cat", "dan")
     for name, seconds in (("ann", 1), ("bob", 3600), ("cat", 1), ("dan", 1)):
@@ -244,9 +254,8 @@ def test_who_is_silent_for_too_long_takes_its_party_along(twos: Pool, is_reserve
 
 def test_a_party_waits_no_longer_than_anybody(twos: Pool) -> None:
     party_id = queued_party(twos, "ann", "bob")
-    Ticket.objects.update(
-        queued_at=database_now().replace(year=2020), age_from=database_now().replace(year=2020)
-    )
+    long_ago = database_now() - timedelta(hours=5)
+    Ticket.objects.update(queued_at=long_ago, age_from=long_ago)
     assert tickets.time_out(twos.id, now=database_now()) == 2
     assert ended(party_id) == {("TIMED_OUT", "timed_out")}
     assert last_told("bob", "party_updated")["status"] == "IDLE"
@@ -330,8 +339,8 @@ def test_a_block_after_the_look_drops_the_lobby_and_no_other(twos: Pool) -> None
     assert len(found) == 2
     torn = [Ticket.objects.get(id=team[0]).user_id for team in found[0]]
     Rest(torn[0]).send("PUT", "/matchmaking/preferences", f'{{"blocked_users": ["{torn[1]}"]}}'.encode())
-    pairs.conflicts.compare_new(twos, now=database_now())
-    reserved = loop.matches.reserve(twos, found, now=database_now(), rng=loop._rng)
+    conflicts.compare_new(twos, now=database_now())
+    reserved = matches.reserve(twos, found, now=database_now(), rng=loop._rng)
     assert len(reserved) == 1
     assert len(places()) == 4
 
@@ -358,11 +367,12 @@ def test_all_go_back_to_their_exact_places(twos: Pool) -> None:
     queued("dan", twos)
     before = places()
     match = notified_match("ann", "bob", "cat", "dan")
-    acknowledge(match, "ann", "bob", "cat")
+    acknowledge(match, "ann", "bob", "cat", seconds_ago=50)
     let_pass(match, 60)
     loop.advance()
     match.refresh_from_db()
     assert (match.status, match.cancel_reason) == ("CANCELLED", "delivery_failed")
+    assert [seat.user_id for seat in match.players.filter(is_cause=True)] == ["dan"]
     assert places() == before
     assert statuses(first) == {"SEARCHING"}
 
@@ -372,7 +382,7 @@ def test_one_member_who_does_not_answer_holds_the_party_back_and_nobody_else(two
     queued_party(twos, "cat", "dan")
     before = places()
     match = reserved_match("ann", "bob", "cat", "dan")
-    answer_ping(match, "ann", "cat", "dan")
+    answer_ping(match, "ann", "cat", "dan", seconds_ago=50)
     let_pass(match, 60)
     loop.advance()
     match.refresh_from_db()
@@ -495,7 +505,7 @@ def test_lobbies_reserved_by_many_workers_at_once_hold_each_party_once(twos: Poo
     for n in range(6):
         queued_party(twos, f"ann-{n}", f"bob-{n}")
     found = pairs.find(twos, now=database_now())
-    reserve = partial(loop.matches.reserve, twos, now=database_now(), rng=loop._rng)
+    reserve = partial(matches.reserve, twos, now=database_now(), rng=loop._rng)
     results = together(*(partial(reserve, lobbies) for lobbies in (found, found[::-1], found)))
     assert raised(results, Exception) == 0
     assert Match.objects.count() == 3
