@@ -1,5 +1,5 @@
-"""Staff's view of pools, tickets and matches."""
+"""Staff's view of pools, parties, tickets and matches."""
 
-from matchmaking.admin import matches, pools, tickets
+from matchmaking.admin import matches, parties, pools, tickets
 
-__all__ = ["matches", "pools", "tickets"]
+__all__ = ["matches", "parties", "pools", "tickets"]

@@ -78,7 +78,7 @@ class Columns:
         return {raw: i for i, raw in enumerate(_each(self.ids))}
 
     def groups(self) -> "Groups":
-        """Return who waits together: parties, and who is alone as a party of one; the oldest first."""
+        """Return who waits together, the oldest first."""
         ranks: dict[bytes, int] = {}
         return Groups(np.array([ranks.setdefault(raw, len(ranks)) for raw in _each(self.parties)], np.int64))
 
@@ -97,7 +97,7 @@ def _each(ids: NDArray[np.void]) -> list[bytes]:
 
 
 class Groups:
-    """Who waits together, g of them: how columns of tickets become columns of parties.
+    """Who waits together, g of them: parties, and who is alone as a party of one.
 
     members   the indices of each party's tickets
     sizes     int64[g], how many these are
@@ -111,20 +111,28 @@ class Groups:
         for ticket, group in enumerate(group_of.tolist()):
             self.members[group].append(ticket)
 
-    def mean(self, column: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the mean of each party: float64[n] -> float64[g]."""
-        return np.bincount(self._of, weights=column) / self.sizes
+    def merged(self, tickets: Columns) -> Columns:
+        """Return one row for each party: the mean rating, and of all else what suits all of its members.
 
-    def smallest(self, column: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the smallest of each party: float64[n] -> float64[g]."""
-        found = np.full(len(self.sizes), np.inf)
-        np.minimum.at(found, self._of, column)
-        return found
+        Where it plays is its leader's word, which each of its tickets has.
+        """
+        first = np.array([members[0] for members in self.members], dtype=np.int64)
+        return Columns(
+            ids=tickets.ids[first],
+            rating=np.bincount(self._of, weights=tickets.rating) / self.sizes,
+            waited=self._folded(np.minimum, tickets.waited),
+            max_gap=self._folded(np.minimum, tickets.max_gap),
+            modes=self._folded(np.bitwise_and, tickets.modes),
+            latencies_ms=None if tickets.latencies_ms is None else tickets.latencies_ms[first],
+            is_reachable=self._folded(np.logical_and, tickets.is_reachable),
+            parties=tickets.parties[first],
+        )
 
-    def shared(self, bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        """Return the bits that all of each party have: uint64[n] -> uint64[g]."""
-        found = np.full(len(self.sizes), np.iinfo(np.uint64).max, dtype=np.uint64)
-        np.bitwise_and.at(found, self._of, bits)
+    def _folded(self, fold: np.ufunc, column: NDArray[Any]) -> NDArray[Any]:
+        """Return one value for each party, of those of its tickets."""
+        first = np.array([members[0] for members in self.members], dtype=np.int64)
+        found = column[first]
+        fold.at(found, self._of, column)
         return found
 
     def conflicts(self, foes: Mapping[int, Collection[int]]) -> dict[int, set[int]]:

@@ -59,18 +59,19 @@ def _lobbies(
 ) -> list[tuple[tuple[UUID, ...], ...]]:
     rules = pool.rules
     groups = waiting.groups()
-    regions = groups.shared(waiting.region_bits(rules, len(pool.modes)))
+    parties = groups.merged(waiting)
+    regions = parties.region_bits(rules, len(pool.modes))
     found = teams.form(
         np.minimum(groups.sizes, pool.team_size),
-        groups.mean(waiting.rating),
-        groups.smallest(rules.window.windows(waiting.waited)),
+        parties.rating,
+        rules.window.windows(parties.waited),
         # A party that came as the teams were made smaller fits nobody.
         np.where(groups.sizes <= pool.team_size, regions, np.uint64(0)),
         groups.conflicts(foes),
         teams=pool.teams,
         team_size=pool.team_size,
         rule=rules.window.rule,
-        max_gap=groups.smallest(waiting.max_gap),
+        max_gap=parties.max_gap,
     )
     return [
         tuple(tuple(waiting.id_of(i) for party in team for i in groups.members[party]) for team in lobby)

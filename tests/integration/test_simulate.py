@@ -467,6 +467,15 @@ def test_rules_that_make_none_are_told_in_the_form(
 
 
 @with_users
+def test_pools_of_teams_are_not_simulated(root: Client, duel: Pool, sent: list[UUID]) -> None:
+    Pool.objects.update(team_size=2)
+    with pytest.raises(CommandError, match="demo/duel plays in teams; only pools of pairs can be simulated"):
+        call_command("simulate", "--pool", "demo/duel")
+    assert "plays in teams" in root.post(button(duel), filled(duel)).content.decode()
+    assert sent == []
+
+
+@with_users
 def test_who_may_not_add_simulations_may_not_press_the_button(duel: Pool) -> None:
     client = Client()
     client.force_login(User.objects.create_user("staff", is_staff=True))
