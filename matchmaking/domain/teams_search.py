@@ -1,8 +1,8 @@
-"""Who joins the seed of a lobby: the first parties, by their distance to it, that fill the lobby. See `teams`.
+"""Who joins the seed of a lobby: the first parties, by their distance to it, that fill it. See `teams`.
 
-Two ways lead to the same lobby. The walk takes the nearest party that fits, again and again: where that fills
-the lobby, as it nearly always does, there is no earlier one. The search takes a party only if those beyond can
-still fill what is missing: it turns round at conflicts alone.
+Two ways lead to the same lobby. The walk takes the nearest party that fits, again and again: where that
+fills the lobby, as it nearly always does, there is no earlier one. The search takes a party only if those
+beyond can still fill what is missing: it turns round at conflicts alone.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ _PATIENCE = 64
 _DEAD_ENDS = 2_000
 _SHARE = 10
 
+# To judge all parties at once costs as much as so many searches.
+_IN_VAIN = 128
+
 
 class Search:
     """The free parties of one round, and who of them fills the lobby of a seed.
@@ -48,7 +51,7 @@ class Search:
         self._dead_ends = _DEAD_ENDS
         self._turns = 0
         self._hopeful = np.ones(pool.nobody, dtype=bool)
-        self._free_when_judged = pool.nobody + 1
+        self._until_judged = 0
 
     def is_free(self, party: int) -> bool:
         """Whether it is in no lobby."""
@@ -60,6 +63,8 @@ class Search:
 
     def lobby_of(self, seed: int) -> list[int] | None:
         """The seed and those who fill its lobby, or None if nobody does; all of them free."""
+        if not self._hopeful[seed]:
+            return None
         return self._walk(seed) or self._look_ahead(seed)
 
     def _walk(self, seed: int) -> list[int] | None:
@@ -93,7 +98,8 @@ class Search:
 
     def _look_ahead(self, seed: int) -> list[int] | None:
         """As `_walk`, but never into a lobby that cannot be filled."""
-        if not self._is_hopeful(seed):
+        self._judge_if_due()
+        if not self._hopeful[seed]:
             return None
         others = np.flatnonzero(self._line.free)
         others = others[others != seed]
@@ -156,13 +162,13 @@ class Search:
             if part & common
         )
 
-    def _is_hopeful(self, seed: int) -> bool:
-        """Whether the free parties around may fill its lobby; judged of all again whenever half of them left."""
-        free = np.flatnonzero(self._line.free)
-        if 2 * free.size < self._free_when_judged:
-            self._free_when_judged = free.size
+    def _judge_if_due(self) -> None:
+        """Find out who may have a lobby at all; again after so many searches in vain that it pays."""
+        if not self._until_judged:
+            self._until_judged = _IN_VAIN
+            free = np.flatnonzero(self._line.free)
             self._hopeful[free] = self._judge(free)
-        return bool(self._hopeful[seed])
+        self._until_judged -= 1
 
     def _judge(self, free: NDArray[np.int64]) -> NDArray[np.bool_]:
         """For each of the parties, whether those within reach have the sizes that a lobby takes; generously.
