@@ -18,8 +18,8 @@ Promises:
   starves. In particular no lobby at all can be made of those left alone.
 - The answer depends on the arguments alone.
 
-Conflicts alone can make a lobby hard to find. A search that had to turn round at them a hundred times is given
-up until the next round, and with it, for that seed, the second promise and the third.
+Conflicts alone can make a lobby hard to find. A search that had to turn round at them too often is given up
+until the next round, and with it, for that seed, the second promise and the third.
 
 A party is its index, and the index is its age rank: `i < j` reads "i is older than j".
 """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matchmaking.domain.teams_packing import Packing
 
 # A walk past this many free parties that do not fit costs about as much as a search.
-_PATIENCE = 64
+_PATIENCE = 256
 
 # How often all searches of a round may turn round, and which part of that each seed may use: to find parties
 # that all get along among many that do not could take for ever.
