@@ -179,7 +179,7 @@ class Search:
         rating, radius = self._pool.rating[free], self._pool.radius[free]
         # More than what rounding takes from a limit.
         slack = (np.abs(rating) + radius) * 2.0**-50
-        reach = radius * (self._pool.rule != "both")
+        reach = np.zeros_like(radius) if self._pool.rule == "both" else radius
         hopeful = np.zeros(free.size, dtype=bool)
         for part in self._pool.parts:
             here = np.flatnonzero(self._pool.regions[free] & np.uint64(part))

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -85,7 +85,8 @@ def _weights(pattern: Sizes, rating: NDArray[np.float64]) -> NDArray[np.float64]
     above = rating / 4
     above -= above.min(axis=1, keepdims=True)
     exponent = np.frexp(above.max(axis=1, keepdims=True))[1]
-    return np.rint(np.ldexp(above, _BITS - exponent)) * np.array(pattern)
+    weights: NDArray[np.float64] = np.rint(np.ldexp(above, _BITS - exponent)) * np.array(pattern)
+    return weights
 
 
 def _best(pattern: Sizes, weights: NDArray[np.float64], teams: int, team_size: int) -> NDArray[np.int8]:
@@ -224,6 +225,6 @@ def _groups(strongest: int, weakest: int, teams: int) -> Iterator[tuple[int, ...
         yield weakest, other
 
 
-def _unevenness(sums: NDArray[np.float64]) -> tuple[float, float]:
+def _unevenness(sums: NDArray[Any]) -> tuple[float, float]:
     """What a change has to lessen: the spread, or at the same spread the sum of squares."""
     return float(np.ptp(sums)), float(np.square(sums - sums.mean()).sum())

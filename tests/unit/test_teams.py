@@ -305,8 +305,11 @@ GOOD: dict[str, Any] = {
 }
 
 REFUSED: dict[str, list[dict[str, Any]]] = {
-    "differ": [{"rating": [1.0]}, {"radius": [1.0]}, {"regions": np.array([1])}, {"max_gap": [1.0]}]
-    + [{"sizes": np.array(bad, np.int64)} for bad in ([], [1], [1, 1, 1])],
+    "differ": [
+        *({name: [1.0]} for name in ("rating", "radius", "max_gap")),
+        {"regions": np.array([1])},
+        *({"sizes": np.array(bad, np.int64)} for bad in ([], [1], [1, 1, 1])),
+    ],
     "one-dimensional": [{"sizes": np.array([[1], [1]])}, {"rating": 1.0}],
     "integers from 1 to 1": [{"sizes": np.array(bad)} for bad in ([0, 1], [1, 2], [-1, 1], [1.0, 1.0])],
     "rating must be finite": [{"rating": [1.0, bad]} for bad in (np.nan, np.inf)],

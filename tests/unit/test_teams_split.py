@@ -101,7 +101,7 @@ def test_every_lobby_is_split_into_full_teams_where_there_are_too_many_ways(
 
 
 @pytest.mark.parametrize(
-    ("teams", "team_size", "worse"), [(4, 2, 1.05), (5, 2, 1.1), (3, 3, 1.0), (4, 3, 1.5)]
+    ("teams", "team_size", "worse"), [(4, 2, 1.05), (5, 2, 1.05), (3, 3, 1.0), (4, 3, 1.1)]
 )
 def test_what_is_not_looked_for_everywhere_comes_near_the_best(
     monkeypatch: pytest.MonkeyPatch, teams: int, team_size: int, worse: float
@@ -119,7 +119,6 @@ def test_what_is_not_looked_for_everywhere_comes_near_the_best(
     best = mean_spread()
     monkeypatch.setattr(teams_split, "EXACT_SPLITS", 0)
     found = mean_spread()
-    print(teams, team_size, best, found)
     assert best <= found <= worse * best + 1e-9
 
 
