@@ -1,9 +1,9 @@
 """How long it takes to form lobbies of teams and to split them, and how even the teams are.
 
 Times are measured as in `benchmarks.pairing`, and given as multiples of one stable argsort of as many
-ratings, too. In the normal pool there are 10,000 parties whose mean ratings are N(1500, 300), with radii spread evenly
-over 100 to 400, each in one to three of three regions; of the parties 50% are one player, 25% two, 12% three,
-5% four and 8% five. The other pools differ from it in one thing each.
+ratings, too. In the normal pool there are 10,000 parties whose mean ratings are N(1500, 300), with radii
+spread evenly over 100 to 400, each in one to three of three regions; of the parties 50% are one player, 25%
+two, 12% three, 5% four and 8% five. The other pools differ from it in one thing each.
 """
 
 from collections.abc import Collection, Mapping

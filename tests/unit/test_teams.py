@@ -118,19 +118,21 @@ def reference(pool: Pool) -> list[tuple[int, ...]]:
     return lobbies
 
 
+def members_of(lobbies: list[Lobby]) -> list[list[int]]:
+    return [sorted(party for team in lobby for party in team) for lobby in lobbies]
+
+
 def assert_promises(pool: Pool, lobbies: list[Lobby]) -> None:
     plays = {party: number for number, lobby in enumerate(lobbies) for team in lobby for party in team}
     assert len(plays) == sum(len(team) for lobby in lobbies for team in lobby), "someone is in two teams"
     for lobby in lobbies:
-        members = tuple(party for team in lobby for party in team)
+        members = members_of([lobby])[0]
         assert len(lobby) == pool.teams, "a lobby has another number of teams"
         assert all(sum(pool.sizes[party] for party in team) == pool.team_size for team in lobby), "not full"
         assert any(pool.fills((seed, *(other for other in members if other != seed))) for seed in members), (
             "not a lobby of anybody"
         )
         assert lobby == tuple(sorted(tuple(sorted(team)) for team in lobby)), "not in the order of age"
-        best = min(pool.spread(split) for split in pool.splits(members))
-        assert pool.spread(lobby) == pytest.approx(best, rel=1e-9, abs=1e-9), "a better split exists"
     for lone in set(range(len(pool.sizes))) - set(plays):
         for other in pool.lobbies_of(lone, list(range(len(pool.sizes)))):
             older = [
@@ -140,6 +142,12 @@ def assert_promises(pool: Pool, lobbies: list[Lobby]) -> None:
             ]
             assert older, f"{other} are all left alone"
             assert min(older) < lone, f"{lone} is passed over: {other} play with younger ones only"
+
+
+def assert_best_splits(pool: Pool, lobbies: list[Lobby]) -> None:
+    for lobby in lobbies:
+        best = min(pool.spread(split) for split in pool.splits(tuple(members_of([lobby])[0])))
+        assert pool.spread(lobby) == pytest.approx(best, rel=1e-9, abs=1e-9), "a better split exists"
 
 
 @st.composite
@@ -172,32 +180,28 @@ wild_pools = pools(
 )
 
 
-def members_of(lobbies: list[Lobby]) -> list[list[int]]:
-    return [sorted(party for team in lobby for party in team) for lobby in lobbies]
-
-
-@given(tiny_pools, st.sampled_from((0, 1, 64, 64)), st.sampled_from((1, 128)))
+@given(tiny_pools, st.sampled_from((0, 1, 256, 256)), st.sampled_from((1, 128)), st.sampled_from((2, 256)))
 @settings(max_examples=600, deadline=None)
 def test_every_promise_holds_and_the_lobbies_are_the_references(
-    pool: Pool, patience: int, in_vain: int
+    pool: Pool, patience: int, in_vain: int, nearby: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(teams_search, "_PATIENCE", patience)
         patch.setattr(teams_search, "_IN_VAIN", in_vain)
+        patch.setattr(teams_search, "_NEARBY", nearby)
         lobbies = pool.form()
     assert_promises(pool, lobbies)
+    assert_best_splits(pool, lobbies)
     assert members_of(lobbies) == [sorted(lobby) for lobby in reference(pool)]
 
 
 @given(wild_pools, st.sampled_from((0, 64)))
 @settings(max_examples=200, deadline=None)
-def test_ratings_of_any_size_and_an_infinite_radius_make_the_references_lobbies(
-    pool: Pool, patience: int
-) -> None:
+def test_the_promises_hold_for_ratings_of_any_size_and_an_infinite_radius(pool: Pool, patience: int) -> None:
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         patch.setattr(teams_search, "_PATIENCE", patience)
         warnings.simplefilter("error")
-        assert members_of(pool.form()) == [sorted(lobby) for lobby in reference(pool)]
+        assert_promises(pool, pool.form())
 
 
 @given(tiny_pools, st.randoms(use_true_random=False))
@@ -347,3 +351,27 @@ def test_every_player_of_a_party_weighs_the_same() -> None:
     """Two of 1600 and one of 1300 are as strong as three of 1500."""
     pool = Pool([1, 2, 1, 1, 1], [1300, 1600, 1500, 1500, 1500], [900.0] * 5, [EU] * 5, team_size=3)
     assert pool.form() == [((ANN, BOB), (CAT, DAN, EVE))]
+
+
+FULL: list[Lobby] = [((ANN, DAN), (BOB, CAT))]
+
+BROKEN: dict[str, list[Lobby]] = {
+    "in two teams": [*FULL, *FULL],
+    "another number": [((ANN, BOB),)],
+    "not full": [((ANN,), (BOB, CAT, DAN))],
+    "not a lobby of anybody": [((ANN, BOB), (CAT, EVE))],
+    "order of age": [((BOB, CAT), (ANN, DAN))],
+    "all left alone": [],
+    "passed over": [((BOB, CAT), (DAN, EVE))],
+}
+
+
+@pytest.mark.parametrize("words", BROKEN)
+def test_a_broken_promise_is_noticed(words: str) -> None:
+    """All fit each other, but that Ann and Eve may not meet."""
+    pool = singles([1500, 1510, 1520, 1530, 1540], foes=frozenset({(ANN, EVE)}))
+    assert_promises(pool, FULL)
+    with pytest.raises(AssertionError, match=words):
+        assert_promises(pool, BROKEN[words])
+    with pytest.raises(AssertionError, match="better split"):
+        assert_best_splits(pool, [((ANN, BOB), (CAT, DAN))])
