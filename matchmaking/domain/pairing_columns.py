@@ -15,8 +15,8 @@ def checked_columns(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.uint64]]:
     """Return the columns of tickets or parties in their types; raise ValueError for what is no such column.
 
-    Each is one-dimensional and as long as `rating`; ratings are finite, radii and own limits >= 0 and not NaN,
-    regions integers >= 0.
+    Each is one-dimensional and as long as `rating`; ratings are finite, radii and own limits >= 0 and not
+    NaN, regions integers >= 0.
     """
     rating, radius, max_gap = (np.asarray(column, dtype=np.float64) for column in (rating, radius, max_gap))
     regions = np.asarray(regions)

@@ -1,11 +1,11 @@
 """Who plays with and against whom in teams: one round of matchmaking over all the parties of a pool.
 
-The rule, in words. A lobby takes `teams` teams of exactly `team_size` players, and a party is in one team as a
-whole. The oldest party seeds a lobby, and the others join it from the nearest on, by mean rating; a tie goes
-to the older. Whoever joins has to be compatible with the seed, as a pair would (see `pairing`), to share one
-region with all who are in already, to be in conflict with none of them, and to leave room that those further
-away can fill. If the seed finds no full lobby, it waits, and the next oldest seeds; it may still join that
-one. A full lobby is split into the teams whose mean ratings lie closest together (`teams_split`).
+The rule, in words. A lobby takes `teams` teams of exactly `team_size` players, and a party is in one team as
+a whole. The oldest party seeds a lobby, and the others join it from the nearest on, by mean rating; a tie
+goes to the older. Whoever joins has to be compatible with the seed, as a pair would (see `pairing`), to share
+one region with all who are in already, to be in conflict with none of them, and to leave room that those
+further away can fill. If the seed finds no full lobby, it waits, and the next oldest seeds; it may still join
+that one. A full lobby is split into the teams whose mean ratings lie closest together (`teams_split`).
 
 Promises:
 
@@ -18,8 +18,8 @@ Promises:
   starves. In particular no lobby at all can be made of those left alone.
 - The answer depends on the arguments alone.
 
-Conflicts alone can make a lobby hard to find; where a search for one turns round hundreds of times it is given
-up for this round, and so are, for that seed, the second and the third promise.
+Conflicts alone can make a lobby hard to find. A search that had to turn round at them too often is given up
+until the next round, and with it, for that seed, the second promise and the third.
 
 A party is its index, and the index is its age rank: `i < j` reads "i is older than j".
 """

@@ -49,7 +49,10 @@ class Line:
             self._lower[above], self._higher[below] = below, above
 
     def nearest(self, party: int) -> Iterator[tuple[float, int]]:
-        """The other parties on the line with their distance, the nearest first; a tie goes to the older."""
+        """The other parties on the line with their distance, the nearest first; a tie goes to the older.
+
+        Of different ratings to one side that only rounding makes equally distant, the one nearer on the line.
+        """
         ratings, after = self._rating, self._after
         rating, home, places = ratings[party], self._place[party], len(self._place)
         up, down = after[home], after[self._lower[home]]

@@ -70,7 +70,7 @@ class Packing:
 
 @cache
 def packing(teams: int, team_size: int) -> Packing:
-    """Return the packing of a lobby; raise ValueError unless it has two teams and 2 to MAX_PLAYERS players."""
+    """Return the packing of a lobby; raise ValueError for too few or too small teams, or too many players."""
     if teams < 2:
         raise ValueError(f"teams must be >= 2, not {teams}")
     if team_size < 1:

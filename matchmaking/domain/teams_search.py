@@ -1,8 +1,8 @@
-"""Who joins the seed of a lobby: the first parties, by their distance to it, that fill the lobby. See `teams`.
+"""Who joins the seed of a lobby: the first parties, by their distance to it, that fill it. See `teams`.
 
-Two ways lead to the same lobby. The walk takes the nearest party that fits, again and again: where that fills
-the lobby, as it nearly always does, there is no earlier one. The search takes a party only if those beyond can
-still fill what is missing: it turns round at conflicts alone.
+Two ways lead to the same lobby. The walk takes the nearest party that fits, again and again: where that
+fills the lobby, as it nearly always does, there is no earlier one. The search takes a party only if those
+beyond can still fill what is missing: it turns round at conflicts alone.
 """
 
 from __future__ import annotations
@@ -20,12 +20,18 @@ if TYPE_CHECKING:
     from matchmaking.domain.teams_packing import Packing
 
 # A walk past this many free parties that do not fit costs about as much as a search.
-_PATIENCE = 64
+_PATIENCE = 256
 
 # How often all searches of a round may turn round, and which part of that each seed may use: to find parties
 # that all get along among many that do not could take for ever.
 _DEAD_ENDS = 2_000
 _SHARE = 10
+
+# So many of those nearest mostly fill what all can fill, and are asked sooner.
+_NEARBY = 256
+
+# To judge all parties at once costs as much as so many searches.
+_IN_VAIN = 128
 
 
 class Search:
@@ -48,7 +54,7 @@ class Search:
         self._dead_ends = _DEAD_ENDS
         self._turns = 0
         self._hopeful = np.ones(pool.nobody, dtype=bool)
-        self._free_when_judged = pool.nobody + 1
+        self._until_judged = 0
 
     def is_free(self, party: int) -> bool:
         """Whether it is in no lobby."""
@@ -60,6 +66,8 @@ class Search:
 
     def lobby_of(self, seed: int) -> list[int] | None:
         """The seed and those who fill its lobby, or None if nobody does; all of them free."""
+        if not self._hopeful[seed]:
+            return None
         return self._walk(seed) or self._look_ahead(seed)
 
     def _walk(self, seed: int) -> list[int] | None:
@@ -93,7 +101,8 @@ class Search:
 
     def _look_ahead(self, seed: int) -> list[int] | None:
         """As `_walk`, but never into a lobby that cannot be filled."""
-        if not self._is_hopeful(seed):
+        self._judge_if_due()
+        if not self._hopeful[seed]:
             return None
         others = np.flatnonzero(self._line.free)
         others = others[others != seed]
@@ -147,6 +156,8 @@ class Search:
 
     def _can_fill(self, taken: NDArray[np.int64], common: int, others: NDArray[np.int64]) -> bool:
         """Whether the sizes of those others that share a region fill the lobby; conflicts aside."""
+        if others.size > _NEARBY and self._can_fill(taken, common, others[:_NEARBY]):
+            return True
         sizes, regions, columns = self._sizes[others], self._pool.regions[others], taken.size
         return any(
             self._packing.can_fill(
@@ -156,13 +167,13 @@ class Search:
             if part & common
         )
 
-    def _is_hopeful(self, seed: int) -> bool:
-        """Whether the free parties around may fill its lobby; judged of all again whenever half of them left."""
-        free = np.flatnonzero(self._line.free)
-        if 2 * free.size < self._free_when_judged:
-            self._free_when_judged = free.size
+    def _judge_if_due(self) -> None:
+        """Find out who may have a lobby at all; again after so many searches in vain that it pays."""
+        if not self._until_judged:
+            self._until_judged = _IN_VAIN
+            free = np.flatnonzero(self._line.free)
             self._hopeful[free] = self._judge(free)
-        return bool(self._hopeful[seed])
+        self._until_judged -= 1
 
     def _judge(self, free: NDArray[np.int64]) -> NDArray[np.bool_]:
         """For each of the parties, whether those within reach have the sizes that a lobby takes; generously.
@@ -173,7 +184,7 @@ class Search:
         rating, radius = self._pool.rating[free], self._pool.radius[free]
         # More than what rounding takes from a limit.
         slack = (np.abs(rating) + radius) * 2.0**-50
-        reach = radius * (self._pool.rule != "both")
+        reach = np.zeros_like(radius) if self._pool.rule == "both" else radius
         hopeful = np.zeros(free.size, dtype=bool)
         for part in self._pool.parts:
             here = np.flatnonzero(self._pool.regions[free] & np.uint64(part))

@@ -7,16 +7,16 @@ split so, and whatever has at most twelve players. Beyond (20 single players mak
 teams of five) each party, from the largest and the strongest on, joins the weakest team that has room; then
 few teams at a time are split anew, the strongest or the weakest always among them, until that gains nothing.
 
-Ratings are rounded to whole multiples of a power of two, so fine that sums in float64 are exact: the answer is
-the same on every machine, and equal spreads are equal. Between these the first split wins: parties stand in the
-order of their size, the larger first, then of their age, and teams in the order of their first party.
+Ratings are rounded to whole multiples of a power of two, so fine that sums in float64 are exact: the answer
+is the same on every machine, and equal spreads are equal. Between these the first split wins: parties stand
+in the order of their size, the larger first, then of their age, and each is in as early a team as can be.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -34,7 +34,7 @@ _AT_ONCE = 2**18
 _KEPT_SPLITS = 5_000
 
 # Teams split anew at a time, beyond EXACT_SPLITS: no more than this many ways, or else only two teams.
-_SPLITS_ANEW = 10_000
+_SPLITS_ANEW = 1_000
 
 # A sum of 20 players of this many bits each is exact in float64.
 _BITS = 48
@@ -85,7 +85,8 @@ def _weights(pattern: Sizes, rating: NDArray[np.float64]) -> NDArray[np.float64]
     above = rating / 4
     above -= above.min(axis=1, keepdims=True)
     exponent = np.frexp(above.max(axis=1, keepdims=True))[1]
-    return np.rint(np.ldexp(above, _BITS - exponent)) * np.array(pattern)
+    weights: NDArray[np.float64] = np.rint(np.ldexp(above, _BITS - exponent)) * np.array(pattern)
+    return weights
 
 
 def _best(pattern: Sizes, weights: NDArray[np.float64], teams: int, team_size: int) -> NDArray[np.int8]:
@@ -93,22 +94,28 @@ def _best(pattern: Sizes, weights: NDArray[np.float64], teams: int, team_size: i
     if count(pattern, teams, team_size) > EXACT_SPLITS:
         return np.array([_improved(pattern, row, teams, team_size) for row in weights], dtype=np.int8)
     ways = splits(pattern, teams, team_size)
+    members = _members(ways, teams)
     best = np.empty(len(weights), dtype=np.int64)
     step = max(1, _AT_ONCE // len(ways))
     for start in range(0, len(weights), step):
         some = weights[start : start + step]
-        best[start : start + step] = _spreads(ways, some, teams).argmin(axis=0)
+        best[start : start + step] = _spreads(members, some).argmin(axis=0)
     return ways[best]
 
 
-def _spreads(ways: NDArray[np.int8], weights: NDArray[np.float64], teams: int) -> NDArray[np.float64]:
-    """How far the sums of the teams lie apart: int8[k, parties], float64[m, parties] -> float64[k, m]."""
-    sums = (ways == 0).astype(np.float64) @ weights.T
-    highest, lowest = sums, sums.copy()
-    for team in range(1, teams):
-        sums = (ways == team).astype(np.float64) @ weights.T
+def _members(ways: NDArray[np.int8], teams: int) -> list[NDArray[np.float64]]:
+    """For each team, who is in it in each of the ways; int8[k, parties] -> float64[k, parties] of 0 and 1."""
+    return [(ways == team).astype(np.float64) for team in range(teams)]
+
+
+def _spreads(members: list[NDArray[np.float64]], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far the sums of the teams lie apart in each way; float64[m, parties] -> float64[k, m]."""
+    highest = lowest = members[0] @ weights.T
+    for team in members[1:]:
+        sums = team @ weights.T
         highest, lowest = np.maximum(highest, sums), np.minimum(lowest, sums)
-    return highest - lowest
+    spreads: NDArray[np.float64] = highest - lowest
+    return spreads
 
 
 def splits(pattern: Sizes, teams: int, team_size: int) -> NDArray[np.int8]:
@@ -142,7 +149,7 @@ def count(pattern: Sizes, teams: int, team_size: int) -> int:
 
 @lru_cache(maxsize=2**16)
 def _count(pattern: Sizes, room: Sizes, empty: int, team_size: int) -> int:
-    """The ways to fill teams with that much room left, each another one, and so many empty ones, all alike."""
+    """The ways to fill teams with that much room left, all different, and so many empty ones, all alike."""
     if not pattern:
         return 1
     size, rest = pattern[0], pattern[1:]
@@ -199,7 +206,7 @@ def _better(
         if count(sizes, len(some), team_size) > _SPLITS_ANEW:
             continue
         ways = splits(sizes, len(some), team_size)
-        way = ways[_spreads(ways, weights[None, parties], len(some))[:, 0].argmin()]
+        way = ways[_spreads(_members(ways, len(some)), weights[None, parties])[:, 0].argmin()]
         changed = team_of.copy()
         changed[parties] = np.array(some, dtype=np.int8)[way]
         if _unevenness(np.bincount(changed, weights=weights, minlength=teams)) < _unevenness(sums):
@@ -218,6 +225,6 @@ def _groups(strongest: int, weakest: int, teams: int) -> Iterator[tuple[int, ...
         yield weakest, other
 
 
-def _unevenness(sums: NDArray[np.float64]) -> tuple[float, float]:
+def _unevenness(sums: NDArray[Any]) -> tuple[float, float]:
     """What a change has to lessen: the spread, or at the same spread the sum of squares."""
     return float(np.ptp(sums)), float(np.square(sums - sums.mean()).sum())
