@@ -98,11 +98,11 @@ async def test_a_party_whose_member_is_away_keeps_its_place_until_it_is_back(
     async with player("ann") as ann, bob, player("cat") as cat, player("dan") as dan:
         first, second = await party_of(stack, ann, bob), await party_of(stack, cat, dan)
         await asked(stack, "matchmaking/queue", ann, body={"pool_key": "teams", "party_id": first})
-        await bob.disconnect()
         bob_id = await id_of(bob)
-        await ann.next(
-            "party_updated", where=lambda f: not is_connected(f, bob_id) and f["data"]["status"] == "QUEUED"
-        )
+        since = len(ann.frames)
+        await bob.disconnect()
+        told = await ann.next("party_updated", since=since, where=lambda f: not is_connected(f, bob_id))
+        assert told["data"]["status"] == "QUEUED"
         await asked(stack, "matchmaking/queue", cat, body={"pool_key": "teams", "party_id": second})
         await asyncio.sleep(1)
         assert not ann.of("ping", "match_found", "queue_cancelled")
