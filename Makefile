@@ -131,6 +131,7 @@ clean:
 # Measurements, written into docs/performance.md and docs/reliability.md; about six minutes.
 bench: venv-dev
 	$(PYTHON) -m benchmarks.pairing
+	$(PYTHON) -m benchmarks.teams
 	$(PYTHON) -m tests.services -m benchmarks.tick
 	$(PYTHON) -m benchmarks.first_match
 	$(PYTHON) -m benchmarks.ghosts

@@ -6,7 +6,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from matchmaking import selectors, statistics
-from matchmaking.services import acceptance, explain, leaving, preferences, results, tickets
+from matchmaking.services import acceptance, explain, leaving, preferences, queueing, results
 from realtime.authentication import caller_of
 from realtime.identifiers import parse_id
 from realtime.problems import body_of
@@ -26,7 +26,7 @@ class QueueView(APIView):
     def post(self, request: Request) -> Response:
         """Join a pool."""
         wanted = body_of(request, JoinQueueData)
-        ticket = tickets.join(caller_of(request), wanted, origin=NO_ORIGIN, now=database_now())
+        ticket = queueing.join(caller_of(request), wanted, origin=NO_ORIGIN, now=database_now())
         return Response(ticket, status=201)
 
 

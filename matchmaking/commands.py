@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from matchmaking import selectors
 from matchmaking.domain.matches import Stage
-from matchmaking.services import acceptance, leaving, tickets
+from matchmaking.services import acceptance, leaving, party_events, queueing, tickets
 from matchmaking.wakeup import wake
 from realtime.protocol.messages import (
     AcceptMatch,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def join_queue(caller: Caller, message: JoinQueue, origin: Origin) -> None:
     """Join; the answer is the event ``queue_joined``."""
-    tickets.join(caller, message.data, origin=origin, now=database_now())
+    queueing.join(caller, message.data, origin=origin, now=database_now())
 
 
 def leave_queue(caller: Caller, message: LeaveQueue, origin: Origin) -> None:
@@ -92,12 +92,16 @@ def _match_found(player: "MatchPlayer") -> list[Push]:
 
 
 def _arrived(caller: Caller, _address: str, _connection_id: str) -> None:
-    tickets.note_heard(caller)
+    now = database_now()
+    was_unreachable = tickets.note_heard(caller)
+    party_events.note_connected(caller, was_unreachable=was_unreachable, now=now)
 
 
 def _departed(end: End) -> None:
     if end.is_last:
-        tickets.note_gone(end.caller, at=database_now() - timedelta(seconds=end.age_seconds))
+        now = database_now()
+        tickets.note_gone(end.caller, at=now - timedelta(seconds=end.age_seconds))
+        party_events.note_disconnected(end.caller, now=now)
 
 
 WIRING = Wiring(

@@ -9,6 +9,7 @@ import msgspec
 from django.db import connection
 from django.db.models import Count, Q
 
+from matchmaking import party_selectors
 from matchmaking.domain import estimates
 from matchmaking.domain.colors import REMEMBERED_GAMES
 from matchmaking.domain.errors import MatchNotFound, PoolNotFound, QueueEntryNotFound
@@ -198,8 +199,13 @@ def active_state(caller: Caller, seat: MatchPlayer | None, *, now: datetime) -> 
         match=match_message(seat.match) if seat and is_told else None,
         session_id=str(seat.match.session_id) if seat and is_on and seat.match.session_id else None,
         challenges=_challenges(caller, now=now),
-        party=None,
+        party=_party(caller),
     )
+
+
+def _party(caller: Caller) -> parts.Party | None:
+    party = party_selectors.party_of(caller.tenant_id, caller.user_id)
+    return party_selectors.party_part(party.id) if party else None
 
 
 def _challenges(caller: Caller, *, now: datetime) -> parts.Challenges:

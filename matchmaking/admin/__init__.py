@@ -1,5 +1,5 @@
-"""Staff's view of pools, tickets, matches and absences."""
+"""Staff's view of pools, parties, tickets, matches and absences."""
 
-from matchmaking.admin import absences, matches, pools, tickets
+from matchmaking.admin import absences, matches, parties, pools, tickets
 
-__all__ = ["absences", "matches", "pools", "tickets"]
+__all__ = ["absences", "matches", "parties", "pools", "tickets"]

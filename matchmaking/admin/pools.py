@@ -78,6 +78,7 @@ class PoolAdmin(SimulationButton, ModelAdmin):
     fieldsets = (
         (None, {"fields": ("tenant_id", "key", "name", "is_active", "ordering")}),
         ("Game", {"fields": ("mode", "more_modes", "time_control", "rated", "shares_ratings_with")}),
+        ("Players", {"fields": ("teams", "team_size", "accept_seconds")}),
         (
             "Rating window",
             {

@@ -66,8 +66,8 @@ class Step(StrEnum):
 class PlayerView:
     """What is known of one player: when it answered the ping, acknowledged ``match_found`` and accepted.
 
-    None: not yet, or not at all. What it accepted was in time. Of an answer given after ``known_until`` nobody
-    has heard yet; None: nothing is known.
+    None: not yet, or not at all. What it accepted was in time. Of an answer given after ``known_until``
+    nobody has heard yet; None: nothing is known.
     """
 
     user_id: str

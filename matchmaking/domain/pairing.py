@@ -21,11 +21,12 @@ is younger than everyone, and "has a younger mate" includes "has no mate".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from matchmaking.domain.pairing_bulk import neighbours_first
+from matchmaking.domain.pairing_columns import checked_columns
 from matchmaking.domain.pairing_conflicts import Conflicts
 from matchmaking.domain.pairing_passes import nobody_passed_over, oldest_first
 from matchmaking.domain.pairing_pool import Pool
@@ -65,7 +66,7 @@ def pair(
     limit_of(rule)
     if max_gap is None:
         max_gap = np.full(np.shape(rating), np.inf)
-    rating, radius, max_gap, regions = _checked_columns(rating, radius, max_gap, regions)
+    rating, radius, max_gap, regions = checked_columns(rating, radius, max_gap, regions)
     checked_conflicts = Conflicts(conflicts, rating.size)
     # A gap or a limit beyond float64 is infinite, as in plain Python, and compares as it should.
     with np.errstate(over="ignore"):
@@ -76,24 +77,3 @@ def pair(
             oldest_first(pool)
         nobody_passed_over(pool)
     return pool.pairs()
-
-
-def _checked_columns(
-    rating: NDArray[Any], radius: NDArray[Any], max_gap: NDArray[Any], regions: NDArray[Any]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.uint64]]:
-    rating, radius, max_gap = (np.asarray(column, dtype=np.float64) for column in (rating, radius, max_gap))
-    regions = np.asarray(regions)
-    columns = {"rating": rating, "radius": radius, "max_gap": max_gap, "regions": regions}
-    for name, column in columns.items():
-        if column.ndim != 1:
-            raise ValueError(f"{name} must be one-dimensional")
-        if column.size != rating.size:
-            raise ValueError(f"the lengths of rating, {rating.size}, and of {name}, {column.size}, differ")
-    if not np.isfinite(rating).all():
-        raise ValueError("rating must be finite")
-    for name, column in (("radius", radius), ("max_gap", max_gap)):
-        if not (column >= 0).all():
-            raise ValueError(f"{name} must be >= 0")
-    if regions.size and (regions.dtype.kind not in "iu" or regions.min() < 0):
-        raise ValueError("regions must be bit sets: integers >= 0")
-    return rating, radius, max_gap, regions.astype(np.uint64)

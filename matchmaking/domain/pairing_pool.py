@@ -41,6 +41,7 @@ class Pool:
         # A gap beyond a ticket's own limit is refused anyway, so a radius beyond that limit changes nothing,
         # and searches stay short.
         self.radius = np.minimum(radius, max_gap)
+        self.rule = rule
         self.limit, self.column_limit = limit_of(rule), COLUMN_LIMITS[rule]
         self.has_max_gaps = bool(np.isfinite(max_gap).any())
         self.by_rating = np.argsort(rating, kind="stable")

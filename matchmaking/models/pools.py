@@ -139,6 +139,7 @@ class Pool(models.Model):
         self._see_that_ratings_can_be_shared()
         if self.teams * self.team_size > MAX_PLAYERS:
             raise ValidationError({"team_size": f"{MAX_PLAYERS} players in a match at most."})
+        self._see_that_teams_may_change()
         try:
             _ = self.rules
         except ValueError as error:
@@ -155,6 +156,15 @@ class Pool(models.Model):
         if not is_own or home.shares_ratings_with_id is not None:
             text = "Another pool of this tenant, which has ratings of its own."
             raise ValidationError({"shares_ratings_with": text})
+
+    def _see_that_teams_may_change(self) -> None:
+        """Refuse other teams while somebody waits: its party may not fit any more."""
+        before = Pool.objects.filter(id=self.id).values_list("teams", "team_size").first()
+        if before in {None, (self.teams, self.team_size)}:
+            return
+        if self.tickets.filter(status__in=("SEARCHING", "RESERVED")).exists():
+            text = "Somebody waits here: close the pool first, and let it run empty."
+            raise ValidationError({"team_size": text})
 
     def take_rules(self, rules: PoolRules, *, only_window: bool = False) -> None:
         """Set the columns to these rules; it is the caller's to save them."""

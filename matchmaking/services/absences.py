@@ -66,8 +66,8 @@ def pause_until(tenant_id: str, user_id: str, now: datetime) -> datetime | None:
     return rule.paused_until(_missed_at(tenant_id, user_id, now=now), now=now)
 
 
-def refuse_paused(tenant_id: str, user_id: str, *, now: datetime) -> None:
-    """Raise `Limited` for a player who pauses, with the seconds that are left."""
+def refuse_paused(tenant_id: str, user_id: str, *, who: str = "You", now: datetime) -> None:
+    """Raise `Limited` for a player who pauses, with the seconds that are left; ``who`` names it."""
     missed_at = _missed_at(tenant_id, user_id, now=now)
     until = rule.paused_until(missed_at, now=now)
     if until is None:
@@ -75,7 +75,7 @@ def refuse_paused(tenant_id: str, user_id: str, *, now: datetime) -> None:
     seconds = math.ceil((until - now).total_seconds())
     times = len(rule.recent(missed_at, now=now))
     raise Limited(
-        f"You did not come to {times} matches lately; you can queue again in {seconds} s.",
+        f"{who} did not come to {times} matches lately; the pause ends in {seconds} s.",
         retry_after_seconds=seconds,
     )
 

@@ -104,7 +104,8 @@ def _reserve(tenant_id: str, invited: Sequence[Invited], terms: Terms, *, now: d
     if selectors.are_blocked(tenant_id, *user_ids):
         raise PlayersBlocked
     held = {ticket.user_id: ticket for ticket in tickets.lock_live(tenant_id, user_ids)}
-    if busy := {t.user_id for t in held.values() if t.status != Ticket.Status.SEARCHING}:
+    # The tickets of a party do everything together: it leaves the queue before one of them plays elsewhere.
+    if busy := {t.user_id for t in held.values() if t.status != Ticket.Status.SEARCHING or t.party_id}:
         raise PlayerBusy(busy)
     pool = selectors.active_pool(tenant_id, terms.pool_key) if terms.pool_key is not None else None
     skills = ratings.ratings_of(pool, user_ids) if pool else dict.fromkeys(user_ids, Skill())

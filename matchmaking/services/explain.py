@@ -1,7 +1,7 @@
 """Why a ticket is not matched yet: in short for its player, candidate by candidate for staff."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 import numpy as np
 from django.conf import settings
+from numpy.typing import NDArray
 from redis.exceptions import RedisError
 
 from matchmaking.domain import explain as rules
@@ -36,9 +37,12 @@ class NearestMessage(msgspec.Struct, frozen=True, kw_only=True):
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """How many wait beside the ticket, how many each rule turns away, and the nearest who can ever fit.
 
-    ``reason``: ``fits_now`` (in the next look), ``fits_later``, ``never_fits``, ``nobody_waits``,
-    ``nobody_fits`` (each is turned away for ever, or absent), ``no_connection`` (you have none),
-    ``unreachable`` (you did not answer), ``sitting_out`` (you), ``being_matched``, ``ended``.
+    In a pool for teams these are parties, as is the ticket; who is alone is a party of one.
+
+    ``reason``: ``fits_now`` (in the next look), ``too_few_fit`` (fewer than a match needs), ``fits_later``,
+    ``never_fits``, ``nobody_waits``, ``nobody_fits`` (each is turned away for ever, or absent),
+    ``no_connection`` (you have none), ``unreachable`` (you did not answer), ``sitting_out`` (you),
+    ``being_matched``, ``ended``.
     """
 
     queue_entry_id: str
@@ -76,24 +80,26 @@ def explain(ticket: Ticket, *, now: datetime) -> Explanation:
 
 def explain_in_full(ticket: Ticket, *, now: datetime) -> FullExplanation:
     """Return the same, candidate by candidate."""
-    explanation, waiting, away = _explained(ticket, now=now)
+    explanation, seen = _explained(ticket, now=now)
     waited = max((now - ticket.queued_at).total_seconds(), 0.0)
     return FullExplanation(
         explanation=explanation,
         user_id=ticket.user_id,
         rating=ticket.rating,
         window=ticket.pool.rules.window.window(waited),
-        candidates=_candidates(ticket, waiting, away) if waiting is not None else [],
+        candidates=_candidates(*seen) if seen is not None else [],
     )
 
 
-Explained = tuple[Explanation, Columns | None, Mapping[str, Any]]
+Explained = tuple[Explanation, tuple[int, Columns, Mapping[str, Any]] | None]
+"""With where the ticket is in whose columns, and whom each rule turns away."""
 
 
 class _Look(NamedTuple):
-    """Who waits in a pool, and where each is, by the bytes of its ticket's id."""
+    """Who waits in a pool, how many players each is, and where each ticket is, by the bytes of its id."""
 
     waiting: Columns
+    sizes: NDArray[np.int64]
     places: Mapping[bytes, int]
     seen_at: float
 
@@ -107,33 +113,53 @@ def _look(pool: Pool, *, now: datetime, must_hold: bytes) -> _Look:
     if look and must_hold in look.places and time.monotonic() - look.seen_at < KEPT_SECONDS:
         return look
     waiting = columns.read(pool, now=now, reachable_only=False)
-    look = _Look(waiting, waiting.index_of(), time.monotonic())
+    look = _singles(waiting) if pool.is_for_pairs else _parties(waiting)
     if len(waiting) >= LARGE:
         _looks[pool.id] = look
     return look
 
 
+def _singles(waiting: Columns) -> _Look:
+    return _Look(waiting, np.ones(len(waiting), np.int64), waiting.index_of(), time.monotonic())
+
+
+def _parties(waiting: Columns) -> _Look:
+    groups = waiting.groups()
+    party_of = {ticket: party for party, tickets in enumerate(groups.members) for ticket in tickets}
+    places = {raw: party_of[ticket] for raw, ticket in waiting.index_of().items()}
+    return _Look(groups.merged(waiting), groups.sizes, places, time.monotonic())
+
+
 def _explained(ticket: Ticket, *, now: datetime) -> Explained:
     if ticket.status != Ticket.Status.SEARCHING:
         reason = "being_matched" if ticket.status == Ticket.Status.RESERVED else "ended"
-        return _message(ticket, 0, {}, None, reason), None, {}
+        return _message(ticket, 0, {}, None, reason), None
     look = _look(ticket.pool, now=now, must_hold=ticket.id.bytes)
     waiting, own = look.waiting, look.places.get(ticket.id.bytes)
     if own is None:  # it has been reserved between the two looks
-        return _message(ticket, 0, {}, None, "being_matched"), None, {}
+        return _message(ticket, 0, {}, None, "being_matched"), None
     tickets = _seen_by(ticket, look)
     away = rules.turned_away(own, tickets, ticket.pool.rules)
     others = np.arange(len(waiting)) != own
     counts = {rule: int((away[rule] & others).sum()) for rule in RULES}
     found = rules.nearest(own, tickets, ticket.pool.rules, horizon_seconds=settings.MAX_QUEUE_SECONDS)
     reason = _reason(ticket, len(waiting) - 1, found, now=now)
-    return _message(ticket, len(waiting) - 1, counts, found, reason), waiting, away
+    if reason == "fits_now" and not _make_a_match(ticket.pool, look.sizes, away, own):
+        reason = "too_few_fit"
+    return _message(ticket, len(waiting) - 1, counts, found, reason), (own, waiting, away)
+
+
+def _make_a_match(pool: Pool, sizes: NDArray[np.int64], away: Mapping[str, Any], own: int) -> bool:
+    """Return whether those whom no rule turns away are enough, with one's own party."""
+    fits = ~np.logical_or.reduce([away[rule] for rule in RULES])
+    fits[own] = True
+    return int(sizes[fits].sum()) >= pool.teams * pool.team_size
 
 
 def _seen_by(ticket: Ticket, look: _Look) -> Candidates:
     waiting = look.waiting
     is_blocked, is_recent = (np.zeros(len(waiting), dtype=bool) for _ in range(2))
-    for other, is_block in conflicts.of_ticket(ticket.id).items():
+    for other, is_block in _conflicts_of(ticket):
         if (at := look.places.get(other.bytes)) is not None:
             (is_blocked if is_block else is_recent)[at] = True
     anywhere = np.zeros((len(waiting), REGION_SLOTS), dtype=np.int16)
@@ -148,6 +174,13 @@ def _seen_by(ticket: Ticket, look: _Look) -> Candidates:
         is_recent=is_recent,
         is_absent=~waiting.is_reachable,
     )
+
+
+def _conflicts_of(ticket: Ticket) -> Iterable[tuple[UUID, bool]]:
+    """Yield whom a ticket and those of its party may not meet."""
+    mates = Ticket.objects.filter(party=ticket.party_id, status__in=Ticket.LIVE) if ticket.party_id else []
+    for ticket_id in {ticket.id, *(mate.id for mate in mates)}:
+        yield from conflicts.of_ticket(ticket_id).items()
 
 
 def _is_connected(ticket: Ticket) -> bool:
@@ -184,9 +217,9 @@ def _message(
     )
 
 
-def _candidates(ticket: Ticket, waiting: Columns, away: Mapping[str, Any]) -> list[CandidateMessage]:
-    gaps = np.abs(waiting.rating - ticket.rating)
-    order = [i for i in np.argsort(gaps, kind="stable").tolist() if waiting.id_of(i) != ticket.id]
+def _candidates(own: int, waiting: Columns, away: Mapping[str, Any]) -> list[CandidateMessage]:
+    gaps = np.abs(waiting.rating - waiting.rating[own])
+    order = [i for i in np.argsort(gaps, kind="stable").tolist() if i != own]
     chosen = order[:MOST_CANDIDATES]
     ids = [waiting.id_of(i) for i in chosen]
     users: dict[UUID, str] = dict(Ticket.objects.filter(id__in=ids).values_list("id", "user_id"))

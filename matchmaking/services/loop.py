@@ -289,7 +289,7 @@ def _resend(match_ids: Collection[UUID]) -> None:
 
 
 def _pair(pool: Pool) -> None:
-    """Pair who is searching, reserve the pairs a transaction at a time, and ping each batch at once.
+    """Match who is searching, reserve the matches a transaction at a time, and ping each batch at once.
 
     Between two batches those before are led on: however many there are, nobody waits for the last.
     """
@@ -310,17 +310,16 @@ def _pair(pool: Pool) -> None:
             return
 
 
-def _reserve(pool: Pool, batch: Sequence[tuple[UUID, UUID]]) -> list[UUID]:
+def _reserve(pool: Pool, batch: Sequence[matches.Lobby]) -> list[UUID]:
     try:
         return matches.reserve(pool, batch, now=database_now(), rng=_rng)
     except IntegrityError as error:
-        # Somebody in the batch is in a match already. One pair at a time, it drops its own alone.
+        # Somebody in the batch is in a match already. One lobby at a time, it drops its own alone.
         if len(batch) == 1:
-            log.warning(
-                "pair_dropped", pool=str(pool.id), tickets=[str(t) for t in batch[0]], error=str(error)
-            )
+            dropped = [str(ticket_id) for team in batch[0] for ticket_id in team]
+            log.warning("lobby_dropped", pool=str(pool.id), tickets=dropped, error=str(error))
             return []
-        return [match_id for pair in batch for match_id in _reserve(pool, [pair])]
+        return [match_id for lobby in batch for match_id in _reserve(pool, [lobby])]
 
 
 # --- once a second

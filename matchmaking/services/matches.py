@@ -4,10 +4,12 @@ Each stage is one short transaction with a compare-and-set on the stage before, 
 any two lines and any other carries on. Nothing here knows of queues but the tickets that a match holds.
 """
 
+import itertools
 import random
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from statistics import fmean
 from uuid import UUID
 
 import structlog
@@ -22,7 +24,7 @@ from matchmaking.domain.quality import evenness
 from matchmaking.hosts import Game, GameRequest, Seat, game_host
 from matchmaking.models import Match, MatchPlayer, Pool, Ticket
 from matchmaking.selectors import color_balances
-from matchmaking.services import arranged, conflicts, tickets
+from matchmaking.services import arranged, conflicts, party_events, tickets
 from matchmaking.services.rollback import Failure, lock_in_flight, log_match, roll_back_all
 from matchmaking.services.wishes import shared_mode
 from matchmaking.wakeup import wake_in
@@ -40,6 +42,10 @@ TAKE_OVER_SECONDS = 0.5
 ASK_PLAYING_SECONDS = 30
 """How often a host is asked whether a confirmed match is still played."""
 
+Lobby = tuple[tuple[UUID, ...], ...]
+"""A match to be made: for each team the ids of its tickets."""
+Teams = Sequence[Sequence[Ticket]]
+
 _PAST_DEADLINE_SECONDS = LATE_NEWS.total_seconds() + 0.02
 
 
@@ -50,50 +56,71 @@ def _seconds(seconds: float) -> timedelta:
 # --- reserve
 
 
-def reserve(
-    pool: Pool, pairs: Sequence[tuple[UUID, UUID]], *, now: datetime, rng: random.Random
-) -> list[UUID]:
-    """Move pairs of tickets into new matches, in one transaction; return the matches.
+def reserve(pool: Pool, lobbies: Sequence[Lobby], *, now: datetime, rng: random.Random) -> list[UUID]:
+    """Move tickets into new matches, in one transaction; return the matches.
 
-    A ticket that is no longer searching drops its pair and nothing else.
+    A ticket that is no longer searching drops its lobby and nothing else.
     """
     with transaction.atomic():
-        free = tickets.reserve([ticket_id for pair in pairs for ticket_id in pair])
-        # Found under the pool's lock, which is free again: one of the two may have blocked the other since.
-        blocked = conflicts.blocked_among(free)
-        both = [pair for pair in pairs if free.keys() >= {*pair} and frozenset(pair) not in blocked]
-        chosen = [(free[a], free[b]) for a, b in both]
-        # Read once more: a rating may have changed since its player joined.
-        skills = ratings.ratings_of(pool, [ticket.user_id for pair in chosen for ticket in pair])
-        for ticket in (ticket for pair in chosen for ticket in pair):
-            ticket.rating = skills[ticket.user_id].value
-        matches = [_new_match(pool, pair, now=now) for pair in chosen]
-        Match.objects.bulk_create(matches)
-        balances = color_balances(pool.tenant_id, [t.user_id for pair in chosen for t in pair])
+        chosen = _still_free(lobbies)
+        _read_ratings(pool, [ticket for teams in chosen for ticket in _all(teams)])
+        made = [(_new_match(pool, teams, now=now), teams) for teams in chosen]
+        Match.objects.bulk_create([match for match, _ in made])
+        colors_of = _drawn_colors(pool, chosen, rng)
         MatchPlayer.objects.bulk_create(
-            player
-            for match, pair in zip(matches, chosen, strict=True)
-            for player in _new_players(match, pair, balances, rng)
+            player for match, teams in made for player in _new_players(match, teams, colors_of)
         )
-        tickets.set_reserved(
-            {t.id: match.id for match, pair in zip(matches, chosen, strict=True) for t in pair}
-        )
-    for match, pair in zip(matches, chosen, strict=True):
-        log_match("match_reserved", match, users=[ticket.user_id for ticket in pair])
-    return [match.id for match in matches]
+        tickets.set_reserved({ticket.id: match.id for match, teams in made for ticket in _all(teams)})
+    for match, teams in made:
+        log_match("match_reserved", match, users=[ticket.user_id for ticket in _all(teams)])
+    return [match.id for match, _ in made]
 
 
-def _new_match(pool: Pool, pair: tuple[Ticket, Ticket], *, now: datetime) -> Match:
+def _still_free(lobbies: Sequence[Lobby]) -> list[Teams]:
+    """Lock the tickets of those lobbies that can be reserved as they were found; return them."""
+    free = tickets.reserve([ticket_id for lobby in lobbies for team in lobby for ticket_id in team])
+    # Found under the pool's lock, which is free again: one of them may have blocked another since.
+    blocked = conflicts.blocked_among(free)
+    found = [
+        [[free[ticket_id] for ticket_id in team] for team in lobby]
+        for lobby in lobbies
+        if all(ticket_id in free for team in lobby for ticket_id in team)
+    ]
+    return [teams for teams in found if not _is_torn(_all(teams), blocked)]
+
+
+def _read_ratings(pool: Pool, chosen: Sequence[Ticket]) -> None:
+    """Read ratings once more: they may have changed since their players joined."""
+    skills = ratings.ratings_of(pool, [ticket.user_id for ticket in chosen])
+    for ticket in chosen:
+        ticket.rating = skills[ticket.user_id].value
+
+
+def _all(teams: Teams) -> list[Ticket]:
+    return [ticket for team in teams for ticket in team]
+
+
+def _is_torn(together: Sequence[Ticket], blocked: Collection[frozenset[UUID]]) -> bool:
+    """Return whether two may not meet who have not come together, in one party."""
+    return any(
+        frozenset((one.id, other.id)) in blocked
+        for one, other in itertools.combinations(together, 2)
+        if one.party_id is None or one.party_id != other.party_id
+    )
+
+
+def _new_match(pool: Pool, teams: Teams, *, now: datetime) -> Match:
     lease_until = now + _seconds(settings.LEASE_SECONDS)
+    means = [fmean(ticket.rating for ticket in team) for team in teams]
     return Match(
         tenant_id=pool.tenant_id,
         pool=pool,
-        mode=shared_mode(pool, [ticket.modes for ticket in pair]),
+        mode=shared_mode(pool, [ticket.modes for ticket in _all(teams)]),
         time_control=pool.time_control,
         rated=pool.rated,
         accept_seconds=pool.accept_seconds,
-        metadata={str(ticket.user_id): ticket.metadata for ticket in pair if ticket.metadata},
-        quality=evenness(pair[0].rating, pair[1].rating),
+        metadata={str(ticket.user_id): ticket.metadata for ticket in _all(teams) if ticket.metadata},
+        quality=evenness(min(means), max(means)),
         deadline=lease_until,
         lease_until=lease_until,
         retry_at=now + _seconds(TAKE_OVER_SECONDS),
@@ -101,11 +128,19 @@ def _new_match(pool: Pool, pair: tuple[Ticket, Ticket], *, now: datetime) -> Mat
     )
 
 
-def _new_players(
-    match: Match, pair: tuple[Ticket, Ticket], balances: Mapping[str, int], rng: random.Random
-) -> list[MatchPlayer]:
-    first, second = (balances.get(ticket.user_id, 0) for ticket in pair)
-    drawn = colors.draw(first, second, coin=rng.random() < 0.5)
+def _drawn_colors(pool: Pool, chosen: Sequence[Teams], rng: random.Random) -> dict[UUID, str]:
+    """Return who plays which colour, by ticket; a match of more than two has none."""
+    pairs = [everybody for teams in chosen if len(everybody := _all(teams)) == 2]
+    balances = color_balances(pool.tenant_id, [ticket.user_id for pair in pairs for ticket in pair])
+    drawn: dict[UUID, str] = {}
+    for pair in pairs:
+        first, second = (balances.get(ticket.user_id, 0) for ticket in pair)
+        colored = colors.draw(first, second, coin=rng.random() < 0.5)
+        drawn |= {ticket.id: color for ticket, color in zip(pair, colored, strict=True)}
+    return drawn
+
+
+def _new_players(match: Match, teams: Teams, colors_of: Mapping[UUID, str]) -> list[MatchPlayer]:
     return [
         MatchPlayer(
             match=match,
@@ -113,12 +148,13 @@ def _new_players(
             user_id=ticket.user_id,
             display_name=ticket.display_name,
             rating=ticket.rating,
-            color=color,
-            team=team,
+            color=colors_of.get(ticket.id),
+            team=number,
             ticket_id=ticket.id,
             nonce=secrets.token_urlsafe(16),
         )
-        for team, (ticket, color) in enumerate(zip(pair, drawn, strict=True), start=1)
+        for number, team in enumerate(teams, start=1)
+        for ticket in team
     ]
 
 
@@ -256,9 +292,7 @@ def _found_events(match: Match) -> list[Outgoing]:
                 color=player.color,
                 team=player.team,
                 ack_within_ms=round(settings.ACK_SECONDS * 1000),
-                accept_within_ms=UNSET
-                if match.accept_seconds is None
-                else round(match.accept_seconds * 1000),
+                accept_within_ms=UNSET if wait is None else round(wait * 1000),
             ),
         )
         for player in players
@@ -323,10 +357,12 @@ def confirm(answers: Mapping[UUID, Mapping[str, datetime]], *, now: datetime) ->
             confirmed_at=now,
             retry_at=now + _seconds(ASK_PLAYING_SECONDS),
         )
-        _note_confirmed([p for match in whole for p in match.players.all()], answers)
+        players = [p for match in whole for p in match.players.all()]
+        _note_confirmed(players, answers)
         game_host().start([match.id for match in whole], now=now)
         ready = [event for match in whole for event in _ready_events(match)]
-        emit([*released, *ready, *arranged.tell_confirmed(whole, now=now)], now=now)
+        told = [*released, *ready, *party_events.of_players(players)]
+        emit([*told, *arranged.tell_confirmed(whole, now=now)], now=now)
     for match in whole:
         log_match("match_confirmed", match, seconds=round((now - match.created_at).total_seconds(), 3))
     confirmed = {match.id for match in whole}

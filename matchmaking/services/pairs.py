@@ -1,5 +1,6 @@
-"""Who is searching: whom the core pairs, and what those who wait are told."""
+"""Who is searching: whom the core brings together, and what those who wait are told."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -8,9 +9,10 @@ from django.conf import settings
 from django.db import transaction
 
 from matchmaking import selectors
-from matchmaking.domain import pairing
+from matchmaking.domain import pairing, teams
 from matchmaking.models import Pool, Ticket
 from matchmaking.services import columns, conflicts
+from matchmaking.services.columns import Columns
 from realtime.protocol.messages import QueueUpdate
 from realtime.transport import store
 from realtime.transport.auth import player_address
@@ -21,8 +23,11 @@ _TICKETS_PER_UPDATE_SECOND = 500
 """Telling so many players their place takes about a tenth of a second of one core."""
 
 
-def find(pool: Pool, *, now: datetime) -> list[tuple[UUID, UUID]]:
-    """Return pairs of ticket ids, the older first. Empty while another worker pairs this pool."""
+def find(pool: Pool, *, now: datetime) -> list[tuple[tuple[UUID, ...], ...]]:
+    """Return the matches to make: of each the teams, and of each team the ids of its tickets.
+
+    The oldest first. Empty while another worker matches this pool.
+    """
     rules = pool.rules
     with transaction.atomic():
         # It spares two workers the same work, too; that a ticket is reserved once is held by its row.
@@ -33,6 +38,11 @@ def find(pool: Pool, *, now: datetime) -> list[tuple[UUID, UUID]]:
         if len(waiting) < 2:
             return []
         foes = conflicts.in_force(pool, waiting, rules.avoidance)
+    return _pairs(pool, waiting, foes) if pool.is_for_pairs else _lobbies(pool, waiting, foes)
+
+
+def _pairs(pool: Pool, waiting: Columns, foes: Mapping[int, set[int]]) -> list[tuple[tuple[UUID, ...], ...]]:
+    rules = pool.rules
     found = pairing.pair(
         waiting.rating,
         rules.window.windows(waiting.waited),
@@ -41,7 +51,32 @@ def find(pool: Pool, *, now: datetime) -> list[tuple[UUID, UUID]]:
         rule=rules.window.rule,
         max_gap=waiting.max_gap,
     )
-    return [(waiting.id_of(a), waiting.id_of(b)) for a, b in found.tolist()]
+    return [((waiting.id_of(a),), (waiting.id_of(b),)) for a, b in found.tolist()]
+
+
+def _lobbies(
+    pool: Pool, waiting: Columns, foes: Mapping[int, set[int]]
+) -> list[tuple[tuple[UUID, ...], ...]]:
+    rules = pool.rules
+    groups = waiting.groups()
+    parties = groups.merged(waiting)
+    regions = parties.region_bits(rules, len(pool.modes))
+    found = teams.form(
+        np.minimum(groups.sizes, pool.team_size),
+        parties.rating,
+        rules.window.windows(parties.waited),
+        # A party that came as the teams were made smaller fits nobody.
+        np.where(groups.sizes <= pool.team_size, regions, np.uint64(0)),
+        groups.conflicts(foes),
+        teams=pool.teams,
+        team_size=pool.team_size,
+        rule=rules.window.rule,
+        max_gap=parties.max_gap,
+    )
+    return [
+        tuple(tuple(waiting.id_of(i) for party in team for i in groups.members[party]) for team in lobby)
+        for lobby in found
+    ]
 
 
 # --- what those who wait are told

@@ -13,26 +13,21 @@ log = structlog.get_logger(__name__)
 
 DEMO_TENANT = "demo"
 
-_DEMO_POOLS = (
-    # key, name, mode, time control, rated, seconds for which opponents are avoided; the first is a plain duel
-    ("duel", "Duel", "duel", "", True, 0),
-    ("blitz", "Blitz", "duel", "3+2", True, 1800),
-    ("casual", "Casual", "duel", "10+0", False, 0),
+_DEMO_POOLS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    # key, name, and what differs from a rated duel in which one may meet again at once
+    ("duel", "Duel", {}),
+    ("blitz", "Blitz", {"time_control": "3+2", "avoid_recent_seconds": 1800}),
+    ("casual", "Casual", {"time_control": "10+0", "rated": False}),
+    ("ready", "Duel with ready check", {"accept_seconds": 20}),
+    ("teams", "Two against two", {"team_size": 2}),
 )
 
 
 def make_demo_pools() -> list[Pool]:
     """Make what is missing of the demo pools; return what was made."""
     made = []
-    for ordering, (key, name, mode, time_control, rated, avoid) in enumerate(_DEMO_POOLS):
-        values = {
-            "name": name,
-            "mode": mode,
-            "time_control": time_control,
-            "rated": rated,
-            "ordering": ordering,
-            "avoid_recent_seconds": avoid,
-        }
+    for ordering, (key, name, changes) in enumerate(_DEMO_POOLS):
+        values = {"name": name, "ordering": ordering, "avoid_recent_seconds": 0, **changes}
         pool, is_new = Pool.objects.get_or_create(tenant_id=DEMO_TENANT, key=key, defaults=values)
         if is_new:
             made.append(pool)

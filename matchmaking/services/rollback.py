@@ -16,8 +16,8 @@ from redis.exceptions import RedisError
 from matchmaking import selectors
 from matchmaking.domain.health import HealthResult, check_results, latency_ms
 from matchmaking.domain.matches import Cause, Fate, Stage, fate_of, may_have_game
-from matchmaking.models import Match, MatchPlayer, Ticket
-from matchmaking.services import arranged, tickets
+from matchmaking.models import Absence, Match, MatchPlayer, Ticket
+from matchmaking.services import absences, arranged, party_events, tickets
 from matchmaking.services.tickets import Standing
 from matchmaking.wakeup import wake_after_commit
 from realtime.protocol.messages import MatchCancelled
@@ -114,35 +114,60 @@ def _release(
     held = {t.id: t for of_match in tickets.held_by([m.id for m in matches]).values() for t in of_match}
     kept: list[tuple[Ticket, Standing]] = []
     left: dict[Ticket.End, list[Ticket]] = {Ticket.End.USER_REQUEST: [], Ticket.End.DECLINED: []}
+    fates = {match.id: _fates(match, failures[match.id], held) for match in matches}
     players = [player for match in matches for player in match.players.all()]
     for match in matches:
-        fates = _fates(match, failures[match.id])
-        is_anybodys_fault = any(fate.is_flagged for fate in fates.values())
+        is_anybodys_fault = any(fate.is_flagged for fate in fates[match.id].values())
         for player in match.players.all():
             ticket = held.get(player.ticket_id) if player.ticket_id else None
-            fate = fates[player.user_id]
+            fate = fates[match.id][player.user_id]
             _write_down(player, fate, evidence, is_cause=player.user_id in failures[match.id].causers)
             if ticket is not None and fate.keeps_place:
                 kept.append((ticket, _standing(player, failures[match.id], fate, is_anybodys_fault)))
             elif ticket is not None:
                 left[_END_OF.get(failures[match.id].cause, Ticket.End.USER_REQUEST)].append(ticket)
     update_each(players, _WRITTEN_DOWN)
+    for match in matches:
+        _note_absent(match, failures[match.id], now=now)
     tickets.put_back(kept, now=now)
     for how, ended in left.items():
         tickets.end(ended, how, now=now)
     positions = selectors.positions([ticket.id for ticket, _ in kept])
-    told = [event for match in matches for event in _cancelled_events(match, failures[match.id], positions)]
-    return told + [tickets.cancelled_event(t, origin=origin) for ended in left.values() for t in ended]
+    told = [event for match in matches for event in _cancelled_events(match, fates[match.id], positions)]
+    gone = [ticket for ended in left.values() for ticket in ended]
+    told += [tickets.cancelled_event(ticket, origin=_own(origin, ticket, failures)) for ticket in gone]
+    unreachable = [ticket for ticket, standing in kept if standing is Standing.FLAGGED]
+    return told + party_events.of_tickets([*gone, *unreachable])
 
 
 _END_OF = {Cause.DECLINED: Ticket.End.DECLINED}
 
 
-def _fates(match: Match, failure: Failure) -> dict[str, Fate]:
-    return {
-        player.user_id: fate_of(player.user_id, cause=failure.cause, causers=failure.causers)
-        for player in match.players.all()
+def _note_absent(match: Match, failure: Failure, *, now: datetime) -> None:
+    """Record who was there and let the time of a ready check run out; who declines may do so."""
+    if failure.cause is Cause.DECLINED and failure.stage is Stage.ACCEPTING:
+        silent = [player for player in match.players.all() if player.is_cause and player.connections]
+        kinds = {player.user_id: Absence.Kind.NOT_ACCEPTED for player in silent}
+        absences.record(match.id, kinds, now=now)
+
+
+def _own(origin: Origin, ticket: Ticket, failures: Mapping[UUID, Failure]) -> Origin:
+    """Return the command that ended a ticket, where it is its own player's."""
+    is_own = any(ticket.user_id in failure.causers for failure in failures.values())
+    return origin if is_own else NO_ORIGIN
+
+
+def _fates(match: Match, failure: Failure, held: Mapping[UUID, Ticket]) -> dict[str, Fate]:
+    """Return what becomes of each player; who leaves the queue takes its party along."""
+    players = list(match.players.all())
+    fates = {p.user_id: fate_of(p.user_id, cause=failure.cause, causers=failure.causers) for p in players}
+    party_of = {p.user_id: held[p.ticket_id].party_id for p in players if p.ticket_id and p.ticket_id in held}
+    leaving = {
+        party_of[user_id]: fate
+        for user_id, fate in fates.items()
+        if not fate.keeps_place and party_of.get(user_id) is not None
     }
+    return {user_id: leaving.get(party_of.get(user_id), fate) for user_id, fate in fates.items()}
 
 
 def _standing(
@@ -159,8 +184,9 @@ def _standing(
     return Standing.PROVEN if is_anybodys_fault and has_answered else Standing.UNCHANGED
 
 
-def _cancelled_events(match: Match, failure: Failure, positions: Mapping[UUID, int]) -> list[Outgoing]:
-    fates = _fates(match, failure)
+def _cancelled_events(
+    match: Match, fates: Mapping[str, Fate], positions: Mapping[UUID, int]
+) -> list[Outgoing]:
     return [
         Outgoing(
             address=player_address(player.tenant_id, player.user_id),
@@ -219,7 +245,8 @@ def _write_down(player: MatchPlayer, fate: Fate, evidence: _Evidence, *, is_caus
     address = player_address(player.tenant_id, player.user_id)
     player.is_live = False
     player.answered_at = player.answered_at or evidence.answers.get((address, player.nonce))
-    player.acknowledged_at = evidence.answers.get((address, str(player.found_event_id or "")))
+    acknowledged_at = evidence.answers.get((address, str(player.found_event_id or "")))
+    player.acknowledged_at = player.acknowledged_at or acknowledged_at
     player.heard_at = evidence.heard.get(address)
     player.connections = evidence.connections.get(address)
     player.is_cause = is_cause

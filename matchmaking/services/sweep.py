@@ -107,7 +107,8 @@ def _end(stale: Sequence[tuple[_Waiting, datetime]], *, now: datetime) -> None:
     for match_id, users in causers.items():
         roll_back(match_id, Failure(Cause.UNREACHABLE, frozenset(users)), now=now)
     last_signs = {waiting.id: sign for waiting, sign in stale}
-    for ticket in tickets.end_searching(list(last_signs), Ticket.End.CONNECTION_TIMEOUT, now=now):
+    ended = tickets.end_searching(list(last_signs), Ticket.End.CONNECTION_TIMEOUT, now=now)
+    for ticket in (ticket for ticket in ended if ticket.id in last_signs):  # not of those who go with them
         log.warning(
             "player_stale",
             tenant=ticket.tenant_id,

@@ -16,11 +16,11 @@ from matchmaking.domain.errors import ActiveGameExists, AlreadyInQueue, CannotCa
 from matchmaking.domain.matches import HOST_PAUSE_SECONDS, sit_out_seconds
 from matchmaking.domain.rules import age_order
 from matchmaking.hosts import game_host
-from matchmaking.models import Pool, Ticket
-from matchmaking.services import absences, conflicts, players, preferences, wishes
+from matchmaking.models import PartyMember, Pool, Ticket
+from matchmaking.services import absences, conflicts, party_events, players, preferences, wishes
 from matchmaking.wakeup import wake_after_commit
 from realtime.protocol.codec import MAX_METADATA_BYTES, encode_json
-from realtime.protocol.errors import InvalidRequest, NotFound
+from realtime.protocol.errors import InvalidRequest
 from realtime.protocol.messages import JoinQueueData, QueueCancelled, QueueJoined
 from realtime.protocol.parts import Ticket as TicketMessage
 from realtime.protocol.parts import fields_of
@@ -43,7 +43,7 @@ def join(caller: Caller, request: JoinQueueData, *, origin: Origin, now: datetim
     has missed matches and pauses and, for metadata beyond 2 KiB, `InvalidRequest`. The database itself holds
     "one live ticket", under any race.
     """
-    pool = _wanted_pool(caller, request)
+    pool = wanted_pool(caller, request)
     if plays_elsewhere(caller.tenant_id, caller.user_id):
         # One's own match in flight is a game at the host already; the ticket says more.
         _refuse_second(caller)
@@ -51,9 +51,9 @@ def join(caller: Caller, request: JoinQueueData, *, origin: Origin, now: datetim
     ratings.refresh(pool, caller.user_id, now=now)
     is_there = bool(origin.connection_id) or _is_connected(caller)
     for _ in range(_TRIES):
-        ticket = _new_ticket(caller, pool, request, is_there=is_there, now=now)
+        ticket = new_ticket(caller, pool, request, is_there=is_there, now=now)
         try:
-            return _insert(ticket, origin=origin, now=now)
+            return insert([ticket], origin=origin, now=now)
         except IntegrityError as error:
             if violated_constraint(error) != ONE_LIVE_TICKET:
                 raise
@@ -62,17 +62,17 @@ def join(caller: Caller, request: JoinQueueData, *, origin: Origin, now: datetim
     raise AlreadyInQueue
 
 
-def _wanted_pool(caller: Caller, request: JoinQueueData) -> Pool:
+def wanted_pool(caller: Caller, request: JoinQueueData) -> Pool:
+    """Return the pool of a request, whose metadata is not too large."""
     if len(encode_json(request.metadata).encode()) > MAX_METADATA_BYTES:
         raise InvalidRequest(f"metadata is larger than {MAX_METADATA_BYTES} bytes", field="metadata")
-    if request.party_id is not None:
-        raise NotFound("There is no such party")
     return selectors.active_pool(caller.tenant_id, request.pool_key)
 
 
-def _new_ticket(
+def new_ticket(
     caller: Caller, pool: Pool, request: JoinQueueData, *, is_there: bool, now: datetime
 ) -> Ticket:
+    """Return a ticket that is not in the queue yet; see `insert`."""
     liked = preferences.of_player(caller)
     regions = request.regions or (liked.regions if liked else [])
     rating = ratings.rating_of(pool, caller.user_id)
@@ -96,25 +96,47 @@ def _new_ticket(
 
 
 @transaction.atomic
-def _insert(ticket: Ticket, *, origin: Origin, now: datetime) -> TicketMessage:
-    conflicts.hold_blocks(ticket.tenant_id)
-    players.hold(ticket.tenant_id, [ticket.user_id])
+def insert(new: Sequence[Ticket], *, origin: Origin, now: datetime) -> TicketMessage:
+    """Put the caller's ticket into the queue, with those of its party behind it; return the caller's.
+
+    Raises `ActiveGameExists`, and IntegrityError where one of the players has a live ticket: all or none.
+    """
+    own = new[0]
+    conflicts.hold_blocks(own.tenant_id)
+    players.hold(own.tenant_id, [ticket.user_id for ticket in new])
     # Here, so that what is refused leaves no region behind.
-    ticket.latencies_ms = wishes.region_row(ticket.pool, ticket.regions, ticket.latencies)
-    ticket.is_compared = not conflicts.may_have_any(ticket.pool, ticket.user_id, now=now)
-    ticket.save(force_insert=True)
-    # Looked at only now: had the caller's former ticket been matched just before, its match is visible.
-    if selectors.is_in_match(ticket.tenant_id, ticket.user_id):
-        raise ActiveGameExists
-    # After that match: what it left behind was committed with its end.
-    absences.refuse_paused(ticket.tenant_id, ticket.user_id, now=now)
-    answer = selectors.ticket_message(ticket, now=now)
+    row = wishes.region_row(own.pool, own.regions, own.latencies)
+    for ticket in new:
+        ticket.latencies_ms = row
+        ticket.is_compared = not conflicts.may_have_any(ticket.pool, ticket.user_id, now=now)
+        ticket.save(force_insert=True)
+    # Looked at only now: had a player's former ticket been matched just before, its match is visible.
+    for ticket in new:
+        if selectors.is_in_match(ticket.tenant_id, ticket.user_id):
+            raise ActiveGameExists if ticket is own else mate_plays(ticket)
+        # After that match: what it left behind was committed with its end.
+        who = "You" if ticket is own else ticket.display_name
+        absences.refuse_paused(ticket.tenant_id, ticket.user_id, who=who, now=now)
+    answers = [selectors.ticket_message(ticket, now=now) for ticket in new]
     wake_after_commit()
+    joined = [
+        _joined_event(ticket, answer, origin if ticket is own else NO_ORIGIN)
+        for ticket, answer in zip(new, answers, strict=True)
+    ]
+    emit([*joined, *party_events.of_tickets(new)], now=now)
+    for ticket, answer in zip(new, answers, strict=True):
+        _log("queue_joined", ticket, position=answer.position, party=str(ticket.party_id or ""))
+    return answers[0]
+
+
+def mate_plays(mate: Ticket | PartyMember) -> ActiveGameExists:
+    """Return what tells a leader that a member of its party is in a game."""
+    return ActiveGameExists(f"{mate.display_name} is in a game that has not ended", user_id=mate.user_id)
+
+
+def _joined_event(ticket: Ticket, answer: TicketMessage, origin: Origin) -> Outgoing:
     address = player_address(ticket.tenant_id, ticket.user_id)
-    joined = QueueJoined(**fields_of(answer))
-    emit([Outgoing(address=address, message=joined, origin=origin)], now=now)
-    _log("queue_joined", ticket, position=answer.position)
-    return answer
+    return Outgoing(address=address, message=QueueJoined(**fields_of(answer)), origin=origin)
 
 
 def _refuse_second(caller: Caller) -> None:
@@ -140,16 +162,29 @@ def _is_connected(caller: Caller) -> bool:
 def end_searching(
     ticket_ids: Collection[UUID], how: Ticket.End, *, now: datetime, origin: Origin = NO_ORIGIN
 ) -> list[Ticket]:
-    """End those tickets that are searching, in one transaction; return them. A reserved one stays."""
+    """End those tickets that are searching, in one transaction, and those of their parties; return them.
+
+    A reserved one stays: with it all of its party are reserved.
+    """
     with transaction.atomic():
         ended = list(
             Ticket.objects.select_for_update(of=("self",), no_key=True)
-            .filter(id__in=list(ticket_ids), status=Ticket.Status.SEARCHING)
+            .filter(id__in=_with_mates(ticket_ids), status=Ticket.Status.SEARCHING)
             .order_by("id")
         )
         end(ended, how, now=now)
-        emit([cancelled_event(ticket, origin=origin) for ticket in ended], now=now)
+        cancelled = [
+            cancelled_event(ticket, origin=origin if ticket.id in ticket_ids else NO_ORIGIN)
+            for ticket in ended
+        ]
+        emit([*cancelled, *party_events.of_tickets(ended)], now=now)
     return ended
+
+
+def _with_mates(ticket_ids: Collection[UUID]) -> list[UUID]:
+    """Return tickets with the live ones of their parties, which never change one without the other."""
+    mates = Ticket.objects.filter(party__tickets__in=list(ticket_ids), status__in=Ticket.LIVE)
+    return [*ticket_ids, *mates.values_list("id", flat=True)]
 
 
 def end(ended: Sequence[Ticket], how: Ticket.End, *, now: datetime) -> None:
@@ -284,16 +319,18 @@ def put_back(kept: Sequence[tuple[Ticket, Standing]], *, now: datetime) -> None:
 # --- being there
 
 
-def note_heard(caller: Caller) -> None:
-    """Let the caller's ticket be reserved again, at once: its player is back."""
+def note_heard(caller: Caller) -> bool:
+    """Let the caller's ticket be reserved again, at once: its player is back; return whether it had to be."""
     flagged = Ticket.objects.filter(
         tenant_id=caller.tenant_id,
         user_id=caller.user_id,
         status__in=Ticket.LIVE,
         unreachable_since__isnull=False,
     )
-    if flagged.update(unreachable_since=None):
+    was_flagged = bool(flagged.update(unreachable_since=None))
+    if was_flagged:
         wake_after_commit()
+    return was_flagged
 
 
 def note_gone(caller: Caller, *, at: datetime) -> None:
@@ -312,21 +349,23 @@ def clear_flags(*, now: datetime) -> int:
     With a connection: who is only excused, for a fault of ours, has time to come back, and is not there yet.
     """
     flagged = {
-        ticket_id: (player_address(tenant_id, user_id), since)
-        for ticket_id, tenant_id, user_id, since in Ticket.objects.filter(
+        ticket_id: (player_address(tenant_id, user_id), since, party_id)
+        for ticket_id, tenant_id, user_id, since, party_id in Ticket.objects.filter(
             status=Ticket.Status.SEARCHING, unreachable_since__isnull=False
-        ).values_list("id", "tenant_id", "user_id", "unreachable_since")
+        ).values_list("id", "tenant_id", "user_id", "unreachable_since", "party_id")
     }
-    heard = presence.heard_at([address for address, _ in flagged.values()], now=now)
+    heard = presence.heard_at([address for address, _, _ in flagged.values()], now=now)
     spoke = {
         ticket_id: address
-        for ticket_id, (address, since) in flagged.items()
+        for ticket_id, (address, since, _) in flagged.items()
         if since is not None and address in heard and heard[address] > since
     }
     there = presence.connected(list(spoke.values()))
     back = [ticket_id for ticket_id, address in spoke.items() if address in there]
     # A flag that was set meanwhile stays.
-    return Ticket.objects.filter(id__in=back, unreachable_since__lte=now).update(unreachable_since=None)
+    cleared = Ticket.objects.filter(id__in=back, unreachable_since__lte=now).update(unreachable_since=None)
+    party_events.tell({party_id for i in back if (party_id := flagged[i][2]) is not None}, now=now)
+    return cleared
 
 
 def _log(event: str, ticket: Ticket, **values: object) -> None:

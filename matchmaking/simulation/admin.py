@@ -84,6 +84,7 @@ class TryRulesForm(BaseDialogForm):
         cleaned: dict[str, Any] = super().clean() or {}
         values = {name: cleaned[name] for name in PoolRules().as_dict() if name in cleaned}
         try:
+            runs.refuse_teams(self.pool)
             self.rules = PoolRules.from_dict(values)
         except ValueError as error:
             raise ValidationError(str(error)) from error

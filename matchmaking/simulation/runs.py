@@ -115,8 +115,15 @@ def _compare(row: Simulation, note: Callable[[float], None]) -> None:
     )
 
 
+def refuse_teams(pool: Pool) -> None:
+    """Raise ValueError for a pool whose matches are no pairs: these alone are simulated."""
+    if not pool.is_for_pairs:
+        raise ValueError(f"{pool} plays in teams; only pools of pairs can be simulated")
+
+
 def last_days(pool: Pool, *, days: float, until: datetime, rules: list[PoolRules]) -> Arrivals:
     """Return a pool's arrivals of the days before ``until``; raise NothingRecordedError where nobody came."""
+    refuse_teams(pool)
     if not 0 < days <= MAX_DAYS:
         raise ValueError(f"days must be more than 0 and at most {MAX_DAYS}, not {days:g}")
     remember = max(each.avoidance.remember_seconds for each in rules)

@@ -18,6 +18,21 @@ def is_decided(states: Sequence[ConnectionState], *, has_walked_out: bool) -> bo
     return has_walked_out or not remaining or remaining[0] == ConnectionState.CONNECTED
 
 
+LEFT_SCORE = -1.0
+"""Of who has left a game of several, whatever its points: less than anybody has who has stayed."""
+
+
+def scores_won(places: Sequence[Place]) -> dict[str, float]:
+    """Return, by player, what counts for the match.
+
+    Of two it is the share that each has won: 1, ½ or 0. Of more it is the points, which teams add up: shares
+    added up would say little of who has more of them.
+    """
+    if len(places) <= 2:
+        return shares_won(places)
+    return {p.player.id: LEFT_SCORE if p.player.is_last else float(p.player.score) for p in places}
+
+
 def shares_won(places: Sequence[Place]) -> dict[str, float]:
     """Return, by player, the share of opponents beaten: 1, ½ and 0 where there are two."""
     shares = shares_beaten([-place.rank for place in places])

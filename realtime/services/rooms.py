@@ -27,7 +27,7 @@ Listener = Callable[[UUID, Mapping[str, float] | None, datetime], Mapping[str, R
 session_finished_listeners: list[Listener] = []
 """Called in the transaction that ends a session, with the id of its match, the outcome and the time.
 
-The outcome is, by user, the share of opponents beaten (1, ½, 0 in a duel); None where nobody has won or lost.
+The outcome is by user, as `duels.scores_won` says; None where nobody has won or lost.
 They return what it has done to ratings, by user.
 """
 
@@ -134,8 +134,8 @@ def _outcome(session: GameSession, places: list[Place]) -> dict[str, float] | No
     players = {str(participant.id): participant for participant in session.participants.all()}
     if all(p.left_at is not None or p.came_at is None for p in players.values()):
         return None
-    shares = duels.shares_won(places)
-    return {players[participant_id].user_id: share for participant_id, share in shares.items()}
+    scores = duels.scores_won(places)
+    return {players[participant_id].user_id: score for participant_id, score in scores.items()}
 
 
 def is_decided(session: GameSession, *, has_walked_out: bool) -> bool:
@@ -150,8 +150,9 @@ def _states(session: GameSession) -> list[ConnectionState]:
 
 
 def are_all_here(session: GameSession) -> bool:
-    """Return whether every participant's connection is open."""
-    return all(state == ConnectionState.CONNECTED for state in _states(session))
+    """Return whether everybody's connection is open who has not left for good."""
+    left = ConnectionState.DISCONNECTED
+    return all(state == ConnectionState.CONNECTED for state in _states(session) if state != left)
 
 
 def locked_participant(session: GameSession, user_id: str) -> Participant | None:

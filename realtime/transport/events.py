@@ -5,7 +5,7 @@ They are numbered per address in commit order, pushed after the commit, and kept
 between the two loses an event.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -42,10 +42,14 @@ NO_ORIGIN = Origin()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """A durable message for ``address``."""
+    """A durable message for ``address``.
+
+    One that is a function is composed when the streams are locked: it tells of nothing older than the event
+    before it does, whichever transactions change what it tells of at once.
+    """
 
     address: str
-    message: ServerMessage
+    message: ServerMessage | Callable[[], ServerMessage]
     origin: Origin = NO_ORIGIN
     id: UUID = field(default_factory=new_id)
 
@@ -70,13 +74,14 @@ def _numbered(outgoing: Sequence[Outgoing], now: datetime) -> list[Event]:
     next_seq = _reserve_numbers(counts)
     events = []
     for item in outgoing:
+        message = item.message() if callable(item.message) else item.message
         events.append(
             Event(
                 id=item.id,
                 address=item.address,
                 seq=next_seq[item.address],
-                type=item.message.type,
-                data=encode_json(item.message),
+                type=message.type,
+                data=encode_json(message),
                 origin=item.origin.connection_id,
                 ref=item.origin.ref,
                 created_at=now,

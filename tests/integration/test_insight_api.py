@@ -25,6 +25,7 @@ from tests.factories import (
     queued,
     reserved_match,
 )
+from tests.partying import queued_party
 
 pytestmark = pytest.mark.django_db
 
@@ -460,6 +461,11 @@ def once_matched(duel: Pool) -> Ticket:
     return ann
 
 
+def with_one_of_three_who_are_missing(duel: Pool) -> Ticket:
+    Pool.objects.update(team_size=2)
+    return with_one_who_fits(duel)
+
+
 NOW = {"gap": 0, "fits_in_seconds": 0}
 
 
@@ -468,6 +474,7 @@ NOW = {"gap": 0, "fits_in_seconds": 0}
     [
         (alone, "nobody_waits", 0, None),
         (with_one_who_fits, "fits_now", 1, NOW),
+        (with_one_of_three_who_are_missing, "too_few_fit", 1, NOW),
         (with_one_who_fits_later, "fits_later", 1, {"gap": 101, "fits_in_seconds": pytest.approx(10, abs=1)}),
         (with_one_beyond_the_cap, "never_fits", 1, {"gap": 900, "fits_in_seconds": None}),
         (with_one_in_another_region, "nobody_fits", 1, None),
@@ -736,3 +743,44 @@ def test_what_is_foreseen_is_that_of_ones_own_ratings(duel: Pool) -> None:
     assert queued("ann", duel, rating=1550).estimated_wait == 10
     assert queued("bob", duel, rating=2599).estimated_wait == 300
     assert queued("cat", duel, rating=100).estimated_wait == 155
+
+
+# --- teams
+
+
+def test_in_a_pool_for_teams_parties_are_counted(db: None) -> None:
+    twos = pool("twos", team_size=2)
+    party_id = queued_party(twos, "ann", "bob")
+    ann = Ticket.objects.get(user_id="ann")
+    assert why(ann)["reason"] == "nobody_waits"
+    queued("cat", twos, rating=1540)
+    told = why(ann)
+    assert (told["candidates"], told["reason"], told["nearest"]["gap"]) == (1, "too_few_fit", 40)
+    queued_party(twos, "dan", "eve")
+    told = why(ann)
+    assert (told["candidates"], told["reason"], told["nearest"]["gap"]) == (2, "fits_now", 0)
+    Ticket.objects.filter(user_id="eve").update(unreachable_since=database_now())
+    told = why(ann)
+    assert (told["turned_away"]["absent"], told["reason"]) == (1, "too_few_fit")
+    Ticket.objects.filter(party_id=party_id, user_id="bob").update(rating=2100)
+    told = why(ann)
+    assert told["nearest"]["gap"] == 260, "of the party, whose mean rating counts"
+
+
+def test_whom_a_member_has_blocked_the_party_does_not_meet(db: None) -> None:
+    twos = pool("twos", team_size=2)
+    queued_party(twos, "ann", "bob")
+    Block.objects.create(tenant_id="demo", user_id="bob", blocked_id="dan")
+    queued_party(twos, "cat", "dan")
+    loop.advance()
+    told = why(Ticket.objects.get(user_id="ann"))
+    assert (told["turned_away"]["blocked"], told["reason"]) == (1, "nobody_fits")
+
+
+def test_staff_see_parties_as_candidates(db: None) -> None:
+    twos = pool("twos", team_size=2)
+    queued_party(twos, "ann", "bob")
+    queued_party(twos, "cat", "dan")
+    ann = Ticket.objects.get(user_id="ann")
+    (candidate,) = staff(f"/tickets/{ann.id}/explain").body["candidates"]
+    assert (candidate["user_id"], candidate["turned_away_by"]) == ("cat", [])

@@ -508,7 +508,7 @@ def test_another_worker_pings_what_was_reserved_by_one_that_died(
     ann: Ticket, bob: Ticket, duel: Pool, pushes: Pushes
 ) -> None:
     in_a_moment = database_now() + timedelta(seconds=20)
-    matches.reserve(duel, [(ann.id, bob.id)], now=in_a_moment, rng=loop._rng)
+    matches.reserve(duel, [((ann.id,), (bob.id,))], now=in_a_moment, rng=loop._rng)
     loop.advance()
     assert Match.objects.get().stage == Stage.RESERVED, "the one that reserved it may still be about to"
     let_pass(Match.objects.get(), 20 + matches.TAKE_OVER_SECONDS)
@@ -666,7 +666,7 @@ def test_who_waits_in_a_closed_pool_is_still_matched(ann: Ticket, bob: Ticket) -
 def test_a_ticket_that_left_drops_its_pair_and_nothing_else(duel: Pool) -> None:
     a, b, c, d = (queued(name, duel).id for name in ("ann", "bob", "cat", "dan"))
     leave("bob")
-    reserved = matches.reserve(duel, [(a, b), (c, d)], now=database_now(), rng=loop._rng)
+    reserved = matches.reserve(duel, [((a,), (b,)), ((c,), (d,))], now=database_now(), rng=loop._rng)
     assert reserved == [match_of("cat", "dan").id]
     assert set(Ticket.objects.filter(status="SEARCHING").values_list("user_id", flat=True)) == {"ann"}
 
@@ -678,7 +678,7 @@ def test_a_player_who_is_in_a_match_already_drops_its_pair_and_nothing_else(duel
     Ticket.objects.filter(user_id="ann").update(status="SEARCHING", ended_at=None, match=None)
     a = Ticket.objects.get(user_id="ann").id
     b, c, d = (queued(name, duel).id for name in ("bob", "cat", "dan"))
-    reserved = loop._reserve(duel, [(a, b), (c, d)])
+    reserved = loop._reserve(duel, [((a,), (b,)), ((c,), (d,))])
     assert reserved == [match_of("cat", "dan").id]
     assert Ticket.objects.get(id=b).status == "SEARCHING"
     queued("fay", duel)

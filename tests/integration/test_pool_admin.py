@@ -7,7 +7,9 @@ from django.test import Client
 
 from matchmaking.models import Pool, PoolVersion, Ticket
 from matchmaking.services import loop
-from tests.factories import match_of, queued
+from matchmaking.services.pools import make_demo_pools
+from tests.factories import Rest, match_of, pool, queued
+from tests.partying import queued_party, send
 
 pytestmark = pytest.mark.django_db
 
@@ -28,6 +30,7 @@ def fields_of(pool: Pool, **changes: Any) -> dict[str, Any]:
         *("tenant_id", "key", "name", "ordering", "mode", "time_control", "preset", "rule", "radius"),
         *("growth_per_second", "step_seconds", "cap", "latency_start_ms", "latency_growth_ms_per_second"),
         *("latency_cap_ms", "avoid_recent_seconds", "avoid_recent_relax_seconds"),
+        *("teams", "team_size", "accept_seconds"),
     ]
     values = {name: getattr(pool, name) for name in names} | {"is_active": "on", "more_modes": "[]"}
     inline = {f"versions-{name}_FORMS": 0 for name in ("TOTAL", "INITIAL", "MIN_NUM", "MAX_NUM")}
@@ -57,6 +60,39 @@ def test_a_change_of_anything_else_is_none(staff: Client, duel: Pool) -> None:
     save(staff, duel, name="Another name")
     assert duel.name == "Another name"
     assert len(numbers(duel)) == 2
+
+
+def test_teams_and_ready_check_are_set_in_the_form_and_are_no_rules(staff: Client, duel: Pool) -> None:
+    assert save(staff, duel, teams=3, team_size=2, accept_seconds=20) == ""
+    assert (duel.teams, duel.team_size, duel.accept_seconds) == (3, 2, 20)
+    assert numbers(duel) == [(1, 100, "")], "as it was"
+
+
+@pytest.mark.parametrize("changes", [{"teams": 3}, {"team_size": 2}])
+def test_teams_stay_as_they_are_while_somebody_waits(
+    staff: Client, duel: Pool, changes: dict[str, int]
+) -> None:
+    queued("ann", duel)
+    assert "Somebody waits here" in save(staff, duel, **changes)
+    assert (duel.teams, duel.team_size) == (2, 1)
+    assert save(staff, duel, name="Another name", accept_seconds=20) == ""
+    Ticket.objects.update(status="CANCELLED")
+    assert save(staff, duel, **changes) == ""
+
+
+def test_a_partys_page_tells_its_members_its_status_and_its_tickets(staff: Client, duel: Pool) -> None:
+    Pool.objects.update(team_size=2)
+    party_id = queued_party(duel, "ann", "bob")
+    send("invite", "ann", party_id, "cat")
+    assert party_id in staff.get("/admin/matchmaking/party/?q=bob").content.decode()
+    page = staff.get(f"/admin/matchmaking/party/{party_id}/change/").content.decode()
+    assert all(said in page for said in ("Ann", "Bob", "cat", "QUEUED", "2 tickets"))
+    link = f"/admin/matchmaking/ticket/?party__id__exact={party_id}"
+    assert link in page
+    queued("dan", duel)
+    listed = staff.get(link).content.decode()
+    assert "Bob" in listed
+    assert "Dan" not in listed
 
 
 def test_a_new_pool_has_its_first_version(staff: Client, db: None) -> None:
@@ -99,6 +135,10 @@ def test_two_versions_of_one_pool_are_not_taken_back_together(staff: Client, due
     ("changes", "said"),
     [
         ({"preset": "custom", "cap": 50}, "cap 50.0 is below the radius 100.0"),
+        ({"team_size": 11}, "less than or equal to 10"),
+        ({"teams": 10, "team_size": 3}, "20 players in a match at most"),
+        ({"teams": 1}, "greater than or equal to 2"),
+        ({"accept_seconds": 1}, "greater than or equal to 3"),
         ({"preset": "custom", "radius": -1}, "greater than or equal to 0"),
         ({"preset": "custom", "radius": "nan"}, "radius"),
         ({"latency_cap_ms": 10}, "cap_ms 10.0 is below start_ms 80.0"),
@@ -143,3 +183,19 @@ def test_a_tickets_page_says_why_it_is_not_matched(staff: Client, duel: Pool) ->
     assert "bob, 2500 (gap 1000)" in page
     Ticket.objects.filter(id=ann.id).update(status="CANCELLED")
     assert "It does not search." in staff.get(f"/admin/matchmaking/ticket/{ann.id}/change/").content.decode()
+
+
+def test_the_demo_pools_are_made_once_and_added_to_those_that_are_there(db: None) -> None:
+    for ordering, key in enumerate(("duel", "blitz", "casual")):
+        pool(key, name=f"Old {key}", ordering=ordering)
+    assert [made.key for made in make_demo_pools()] == ["ready", "teams"]
+    assert make_demo_pools() == []
+    shown = Rest("ann").get("/matchmaking/pools").body["results"]
+    said = [(p["pool_key"], p["name"], p["teams"], p["team_size"], p["accept_seconds"]) for p in shown]
+    assert said == [
+        ("duel", "Old duel", 2, 1, None),
+        ("blitz", "Old blitz", 2, 1, None),
+        ("casual", "Old casual", 2, 1, None),
+        ("ready", "Duel with ready check", 2, 1, 20),
+        ("teams", "Two against two", 2, 2, None),
+    ]

@@ -183,7 +183,7 @@ def test_metadata_may_be_2_kib_to_the_byte(duel: Pool) -> None:
 
 
 def test_a_party_that_does_not_exist_is_404(duel: Pool) -> None:
-    assert Rest("ann").join(party_id=str(uuid4())).refusal == (404, "not_found")
+    assert Rest("ann").join(party_id=str(uuid4())).refusal == (404, "party_not_found")
 
 
 # --- the ticket

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from django.conf import settings
 
-from matchmaking.models import Match, Pool
+from matchmaking.models import Match, Pool, RatingChange
 from realtime import tasks
 from realtime.domain.errors import SessionFinished
 from realtime.models import Answer, GameSession
@@ -14,8 +14,10 @@ from realtime.protocol.errors import Forbidden
 from realtime.protocol.messages import AnswerResult
 from realtime.services import participants, play
 from realtime.transport.database import database_now
+from tests import factories
 from tests.factories import confirmed_match, queued
 from tests.integration.threads import together
+from tests.partying import queued_party
 from tests.rooms import (
     answer,
     arrive,
@@ -354,3 +356,67 @@ def test_the_task_finds_by_the_databases_clock_what_is_due(duel: GameSession) ->
     arrive(duel, "ann", "bob", now=database_now() - timedelta(seconds=4))
     tasks.run_games()
     assert where(duel)[0] == "question"
+
+
+# --- more than two
+
+
+def test_four_play_a_quiz_and_each_has_its_points(db: None) -> None:
+    names = ("ann", "bob", "cat", "dan")
+    session = duel_session(*names)
+    arrive(session, *names[:3], now=at(-4))
+    assert where(session)[0] == "lobby"
+    arrive(session, "dan", now=at(-3))
+    assert run(0) == 1
+    for name in names[:3]:
+        answer(session, name, now=at(1), right=name == "ann")
+        assert where(session)[0] == "question"
+    answer(session, "dan", now=at(1))
+    assert where(session)[0] == "leaderboard"
+    assert len(scores(session)) == 4
+
+
+def test_a_game_of_four_goes_on_until_one_is_left(db: None) -> None:
+    names = ("ann", "bob", "cat", "dan")
+    session = duel_session(*names)
+    arrive(session, *names, now=at(-3))
+    run(0)
+    for name in names[:2]:
+        leave(session, name, now=at(1))
+        assert where(session)[0] == "question"
+    leave(session, "cat", now=at(2))
+    assert where(session)[0] == "finished"
+    assert session_told(session)[-1].data["standing"][0]["display_name"] == "Dan"
+
+
+def test_the_lobby_of_four_does_not_wait_for_who_has_left(db: None) -> None:
+    names = ("ann", "bob", "cat", "dan")
+    session = duel_session(*names)
+    arrive(session, *names[:3], now=at(0))
+    assert where(session) == ("lobby", 0, None)
+    leave(session, "dan", now=at(5))
+    assert where(session) == ("lobby", 0, 8)
+
+
+def test_the_team_with_more_points_has_won(db: None) -> None:
+    twos = factories.pool("twos", team_size=2)
+    queued_party(twos, "ann", "bob")
+    queued_party(twos, "cat", "dan")
+    match = confirmed_match("ann", "bob", "cat", "dan")
+    session = GameSession.objects.get(match_id=match.id)
+    started = session.started_at
+    assert started is not None
+    arrive(session, "ann", "bob", "cat", "dan", now=started)
+    session.participants.filter(user_id="ann").update(score=1000)
+    session.participants.filter(user_id__in=["cat", "dan"]).update(score=600)
+    play.end(session.id, now=started + timedelta(seconds=5))
+    match.refresh_from_db()
+    assert match.result is not None
+    assert {o["user_id"]: o["score"] for o in match.result["outcome"]} == {
+        "ann": 1000,
+        "bob": 0,
+        "cat": 600,
+        "dan": 600,
+    }
+    won = {change.user_id: change.score for change in RatingChange.objects.all()}
+    assert won == {"ann": 0, "bob": 0, "cat": 1, "dan": 1}

@@ -172,8 +172,8 @@ def test_two_loops_at_once_never_put_a_ticket_into_two_matches(duel: Pool) -> No
 
 def test_the_same_pairs_reserved_twice_at_once_are_reserved_once(duel: Pool) -> None:
     made = [queued(f"player-{n}", duel).id for n in range(6)]
-    straight = list(zip(made[::2], made[1::2], strict=True))
-    crossed = [(made[0], made[3]), (made[2], made[1]), (made[4], made[5])]
+    straight = [((a,), (b,)) for a, b in zip(made[::2], made[1::2], strict=True)]
+    crossed = [((made[0],), (made[3],)), ((made[2],), (made[1],)), ((made[4],), (made[5],))]
     works = [
         partial(matches.reserve, duel, pairs, now=database_now(), rng=loop._rng)
         for pairs in (straight, crossed, straight[::-1])

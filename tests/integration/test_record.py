@@ -292,7 +292,7 @@ def test_the_timeline_tells_whether_the_game_is_cancelled(pair: list[Ticket]) ->
 def play(pool: Pool, rng: random.Random) -> str:
     """Let Ann and Bob play a game; return Ann's colour."""
     tickets = [Ticket.objects.create(**values) for values in _pair_of(pool)]
-    (match_id,) = matches.reserve(pool, [(tickets[0].id, tickets[1].id)], now=database_now(), rng=rng)
+    (match_id,) = matches.reserve(pool, [((tickets[0].id,), (tickets[1].id,))], now=database_now(), rng=rng)
     seats = MatchPlayer.objects.filter(match_id=match_id)
     colors = dict(seats.values_list("user_id", "color"))
     assert set(colors.values()) == {"white", "black"}

@@ -82,14 +82,14 @@ class Days:
         now = self.at(seconds)
         tickets.time_out(self.pool.id, now=now)
         found = pairs.find(self.pool, now=now)
-        self.matched |= {frozenset(pair): seconds for pair in found}
+        self.matched |= {frozenset((a, b)): seconds for (a,), (b,) in found}
         self._play(found, now)
 
-    def _play(self, found: Sequence[tuple[UUID, UUID]], now: datetime) -> None:
+    def _play(self, found: Sequence[matches.Lobby], now: datetime) -> None:
         """Let matches be confirmed, and their games be over at once: their players may come again."""
         made = matches.reserve(self.pool, found, now=now, rng=self.rng)
         of_matches = MatchPlayer.objects.filter(match_id__in=made)
-        ticket_ids = [ticket_id for pair in found for ticket_id in pair]
+        ticket_ids = [ticket_id for lobby in found for (ticket_id,) in lobby]
         assert of_matches.count() == len(ticket_ids)
         tickets.set_matched(ticket_ids, now=now)
         of_matches.update(is_live=False)
@@ -463,6 +463,15 @@ def test_rules_that_make_none_are_told_in_the_form(
     assert "HX-Redirect" not in answer.headers
     assert "error" in answer.content.decode()
     assert not Simulation.objects.exists()
+    assert sent == []
+
+
+@with_users
+def test_pools_of_teams_are_not_simulated(root: Client, duel: Pool, sent: list[UUID]) -> None:
+    Pool.objects.update(team_size=2)
+    with pytest.raises(CommandError, match="demo/duel plays in teams; only pools of pairs can be simulated"):
+        call_command("simulate", "--pool", "demo/duel")
+    assert "plays in teams" in root.post(button(duel), filled(duel)).content.decode()
     assert sent == []
 
 

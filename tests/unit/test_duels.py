@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.domain.duels import is_decided, shares_won
+from realtime.domain.duels import is_decided, scores_won, shares_won
 from realtime.domain.participants import ConnectionState
 from realtime.domain.quiz import Player, standing
 
@@ -64,6 +64,26 @@ def shares(*scores: int, gone: int | None = None) -> list[float]:
 )
 def test_a_win_is_one_a_draw_a_half_and_a_loss_nothing(scores: tuple[int, ...], won: list[float]) -> None:
     assert shares(*scores) == won
+
+
+def scores(*points: int, gone: int | None = None) -> list[float]:
+    places = standing(
+        [
+            Player(id=str(index), name="Ann", score=score, is_last=index == gone)
+            for index, score in enumerate(points)
+        ]
+    )
+    won = scores_won(places)
+    return [won[str(index)] for index in range(len(points))]
+
+
+def test_of_two_the_share_counts_and_of_more_the_points_that_teams_add_up() -> None:
+    assert scores(900, 450) == [1, 0]
+    assert scores(900, 0, 500, 500) == [900, 0, 500, 500]
+
+
+def test_who_left_a_game_of_several_has_less_than_anybody_who_stayed() -> None:
+    assert scores(900, 0, 0, 0, gone=0) == [-1, 0, 0, 0]
 
 
 def test_who_left_has_lost_though_ahead() -> None:
