@@ -243,7 +243,7 @@ def _refused(answer: Answer, *, times: int, seconds: int) -> None:
     assert seconds - 5 <= left <= seconds
     assert answer.body["retry_after_seconds"] == left
     assert answer.body["detail"] == (
-        f"You did not come to {times} matches lately; you can queue again in {left} s."
+        f"You did not come to {times} matches lately; the pause ends in {left} s."
     )
 
 
