@@ -6,13 +6,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from matchmaking import selectors, statistics
-from matchmaking.services import acceptance, explain, leaving, preferences, queueing, results
+from matchmaking.services import acceptance, backfills, explain, leaving, preferences, queueing, results
 from realtime.authentication import caller_of
 from realtime.identifiers import parse_id
 from realtime.problems import body_of
 from realtime.protocol.errors import Forbidden, InvalidRequest
 from realtime.protocol.messages import JoinQueueData
-from realtime.protocol.parts import Preferences, Result
+from realtime.protocol.parts import Backfill, Preferences, Result
 from realtime.transport.database import database_now, one_look
 from realtime.transport.events import NO_ORIGIN
 
@@ -118,6 +118,20 @@ class MatchView(APIView):
     def get(self, request: Request, match_id: str) -> Response:
         """Return the match."""
         return Response(selectors.match_message(selectors.own_match(caller_of(request), match_id)))
+
+
+class BackfillView(APIView):
+    """Somebody in the place of a player who is gone, as a match's game server asks."""
+
+    def post(self, request: Request, match_id: str) -> Response:
+        """Ask for it; asked again while it is open, it is the same request."""
+        caller = caller_of(request)
+        if GAME_SERVER_ROLE not in caller.roles:
+            raise Forbidden("This needs the role game_server")
+        wanted = body_of(request, Backfill)
+        opened = backfills.request(caller.tenant_id, parse_id(match_id), wanted.user_id, now=database_now())
+        answer = {"backfill_id": str(opened.id), "match_id": str(opened.match_id)}
+        return Response({**answer, "user_id": opened.user_id, "status": opened.status}, status=202)
 
 
 class AcceptView(APIView):

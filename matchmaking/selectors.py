@@ -175,8 +175,12 @@ def own_match(caller: Caller, match_id: str) -> Match:
 
 
 def own_matches(caller: Caller, *, before: UUID | None, limit: int) -> list[Match]:
-    """Return the caller's matches, newest first, those older than ``before``."""
-    found = _matches_of(caller.tenant_id, caller.user_id).order_by("-id")
+    """Return the caller's matches, newest first, those older than ``before``.
+
+    Those that only brought a player into a running match are left out: that one is there.
+    """
+    found = _matches_of(caller.tenant_id, caller.user_id).exclude(fills__isnull=False, status="FINISHED")
+    found = found.order_by("-id")
     return list(found.filter(id__lt=before)[:limit] if before else found[:limit])
 
 

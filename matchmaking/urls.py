@@ -16,6 +16,7 @@ urlpatterns = [
     path("matches/<str:match_id>", api.MatchView.as_view()),
     path("matches/<str:match_id>/accept", api.AcceptView.as_view()),
     path("matches/<str:match_id>/decline", api.DeclineView.as_view()),
+    path("matches/<str:match_id>/backfill", api.BackfillView.as_view()),
     path("matches/<str:match_id>/result", api.ResultView.as_view()),
     path("parties", party_api.PartiesView.as_view()),
     path("parties/<str:party_id>", party_api.PartyView.as_view()),

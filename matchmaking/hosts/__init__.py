@@ -5,7 +5,7 @@ import functools
 from django.conf import settings
 
 from matchmaking.hosts.builtin import BuiltinHost
-from matchmaking.hosts.port import Game, GameHost, GameRequest, Question, Seat
+from matchmaking.hosts.port import Game, GameHost, GameRequest, Place, Question, Seat
 from matchmaking.hosts.remote import RemoteHost, states
 from matchmaking.remote.calls import finish_calls
 
@@ -13,6 +13,7 @@ __all__ = [
     "Game",
     "GameHost",
     "GameRequest",
+    "Place",
     "Question",
     "Seat",
     "finish_calls",

@@ -23,9 +23,17 @@ class Seat:
     rating: float
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The place of a player in the game of a running match."""
+
+    match_id: UUID
+    user_id: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GameRequest:
-    """A match as a host is told of it."""
+    """A match as a host is told of it; with ``fills`` its player is for a game that is on."""
 
     match_id: UUID
     tenant_id: str
@@ -35,6 +43,7 @@ class GameRequest:
     rated: bool
     players: Sequence[Seat]
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    fills: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,12 @@ class GameHost(Protocol):
 
     def start(self, match_ids: Iterable[UUID], *, now: datetime) -> None:
         """Open the games of matches that are being confirmed, in the transaction that confirms them."""
+
+    def hold(self, match_ids: Sequence[UUID]) -> None:
+        """Lock the games of running matches, before the rows of matches are; until the transaction ends."""
+
+    def replace(self, gone: Place, comes: Seat, *, now: datetime) -> None:
+        """Let a player take another one's place, in the transaction that confirms it."""
 
     def cancel(self, tenant_id: str, match_id: UUID, then: Callable[[], None], *, now: datetime) -> None:
         """See to it that there is no game for a match, and never will be; only then call ``then``."""

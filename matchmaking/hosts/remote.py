@@ -20,7 +20,7 @@ import structlog
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from matchmaking.hosts.port import Created, Game, GameRequest, Playing, Question
+from matchmaking.hosts.port import Created, Game, GameRequest, Place, Playing, Question, Seat
 from matchmaking.remote.breaker import Breaker
 from matchmaking.remote.calls import Failed, call, decoded, in_thread, run
 from realtime.transport import store
@@ -76,6 +76,12 @@ class RemoteHost:
 
     def start(self, match_ids: Iterable[UUID], *, now: datetime) -> None:
         """Do nothing: a game is open from when it was made."""
+
+    def hold(self, match_ids: Sequence[UUID]) -> None:
+        """Do nothing: there are no rows of it here."""
+
+    def replace(self, gone: Place, comes: Seat, *, now: datetime) -> None:
+        """Do nothing: the host was told whose place it is when it was asked."""
 
     def cancel(self, tenant_id: str, match_id: UUID, then: Callable[[], None], *, now: datetime) -> None:
         """Ask for the end of a match's game."""
@@ -259,7 +265,14 @@ def _body_of(request: GameRequest) -> dict[str, Any]:
             for p in request.players
         ],
         "metadata": dict(request.metadata),
+        **_place_in(request),
     }
+
+
+def _place_in(request: GameRequest) -> dict[str, Any]:
+    if request.fills is None:
+        return {}
+    return {"backfill": {"match_id": str(request.fills.match_id), "user_id": request.fills.user_id}}
 
 
 def _read_created(response: httpx.Response) -> Game:

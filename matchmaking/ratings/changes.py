@@ -57,7 +57,7 @@ def write(game: Game, after: Mapping[str, Skill], *, now: datetime) -> list[Rati
 
 def _teams(match: Match) -> list[list[MatchPlayer]]:
     teams: dict[int, list[MatchPlayer]] = {}
-    for player in match.players.all():
+    for player in match.players.exclude(outcome=MatchPlayer.Outcome.REPLACED):
         teams.setdefault(player.team, []).append(player)
     return [teams[number] for number in sorted(teams)]
 

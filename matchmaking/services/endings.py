@@ -13,7 +13,7 @@ from matchmaking import ratings
 from matchmaking.domain.skill import Skill
 from matchmaking.hosts import Question, game_host
 from matchmaking.models import Match, RatingChange
-from matchmaking.services import party_events
+from matchmaking.services import backfills, party_events
 from matchmaking.services.matches import ASK_PLAYING_SECONDS
 from matchmaking.services.rollback import log_match
 from realtime.protocol.parts import RatingChange as RatingChangePart
@@ -84,6 +84,7 @@ def _finish(match_ids: Iterable[UUID], *, why: str, now: datetime, ends_game: bo
             match.game_cancel_due = ends_game
             match.players.update(is_live=False)
         update_each(ended, ["status", "finished_at", "retry_at", "game_cancel_due"])
+        backfills.note_ended(ended, now=now)
         emit(party_events.of_players(p for match in ended for p in match.players.all()), now=now)
     for match in ended:
         log_match("match_finished", match, why=why)

@@ -23,7 +23,7 @@ from matchmaking import ratings
 from matchmaking.domain.matches import Cause, Decision, MatchView, PlayerView, Stage, Step, decide
 from matchmaking.hosts import game_host
 from matchmaking.models import Match, MatchPlayer, Pool
-from matchmaking.services import endings, matches, pairs, tickets
+from matchmaking.services import backfills, endings, matches, pairs, tickets
 from matchmaking.services.alone import OneAtATime
 from matchmaking.services.matches import wake_for_answers
 from matchmaking.services.rollback import IN_FLIGHT, Failure, roll_back_all
@@ -295,7 +295,8 @@ def _pair(pool: Pool) -> None:
     """
     if not faults.has_web_process():
         return  # nobody could be asked
-    found = pairs.find(pool, now=database_now())
+    fills, found = backfills.find(pool, pairs.find(pool, now=database_now()), now=database_now())
+    _fill(fills)
     size = settings.MATCH_PAIRS_PER_BATCH
     for start in range(0, len(found), size):
         if start:
@@ -308,6 +309,16 @@ def _pair(pool: Pool) -> None:
             _ping(reserved)
         if allowed is not None:
             return
+
+
+def _fill(fills: Sequence[tuple[UUID, UUID]]) -> None:
+    """Reserve players for places in running matches, and ping them."""
+    for backfill_id, ticket_id in fills:
+        if game_host().allowance() == 0:
+            return
+        match_id = backfills.reserve(backfill_id, ticket_id, now=database_now())
+        if match_id is not None:
+            _ping([match_id])
 
 
 def _reserve(pool: Pool, batch: Sequence[matches.Lobby]) -> list[UUID]:

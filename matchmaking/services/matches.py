@@ -21,10 +21,10 @@ from matchmaking import ratings
 from matchmaking.domain import colors
 from matchmaking.domain.matches import LATE_NEWS, Cause, Stage
 from matchmaking.domain.quality import evenness
-from matchmaking.hosts import Game, GameRequest, Seat, game_host
-from matchmaking.models import Match, MatchPlayer, Pool, Ticket
+from matchmaking.hosts import Game, GameRequest, Place, Seat, game_host
+from matchmaking.models import Backfill, Match, MatchPlayer, Pool, Ticket
 from matchmaking.selectors import color_balances
-from matchmaking.services import arranged, conflicts, party_events, tickets
+from matchmaking.services import arranged, backfills, conflicts, party_events, tickets
 from matchmaking.services.rollback import Failure, lock_in_flight, log_match, roll_back_all
 from matchmaking.services.wishes import shared_mode
 from matchmaking.wakeup import wake_in
@@ -183,7 +183,9 @@ def create_games(answers: Mapping[UUID, Mapping[str, datetime]], *, now: datetim
     """
     claimed = _claim_for_creation(answers, now=now)
     if claimed:
-        game_host().create([_request(match) for match in claimed], note_games, now=now)
+        places = backfills.places([match.id for match in claimed])
+        requests = [_request(match, places.get(match.id)) for match in claimed]
+        game_host().create(requests, note_games, now=now)
 
 
 def _claim_for_creation(answers: Mapping[UUID, Mapping[str, datetime]], *, now: datetime) -> list[Match]:
@@ -205,7 +207,7 @@ def _claim_for_creation(answers: Mapping[UUID, Mapping[str, datetime]], *, now: 
     return claimed
 
 
-def _request(match: Match) -> GameRequest:
+def _request(match: Match, place: Backfill | None) -> GameRequest:
     return GameRequest(
         match_id=match.id,
         tenant_id=match.tenant_id,
@@ -213,17 +215,19 @@ def _request(match: Match) -> GameRequest:
         mode=match.mode,
         time_control=match.time_control,
         rated=match.rated,
-        players=[
-            Seat(
-                user_id=player.user_id,
-                display_name=player.display_name,
-                color=player.color,
-                team=player.team,
-                rating=player.rating,
-            )
-            for player in match.players.all()
-        ],
+        players=[_seat(player) for player in match.players.all()],
         metadata=match.metadata,
+        fills=Place(place.match_id, place.user_id) if place else None,
+    )
+
+
+def _seat(player: MatchPlayer) -> Seat:
+    return Seat(
+        user_id=player.user_id,
+        display_name=player.display_name,
+        color=player.color,
+        team=player.team,
+        rating=player.rating,
     )
 
 
@@ -274,7 +278,9 @@ def _notify(games: Mapping[UUID, Game], *, now: datetime) -> None:
 
 
 def _found_events(match: Match) -> list[Outgoing]:
-    players, wait = list(match.players.all()), match.accept_seconds
+    wait = match.accept_seconds
+    players = list(match.players.all())
+    everybody = [*players, *backfills.those_there(match)]
     return [
         Outgoing(
             id=player.found_event_id or new_id(),
@@ -286,7 +292,7 @@ def _found_events(match: Match) -> list[Outgoing]:
                 pool_key=match.pool.key if match.pool else None,
                 opponents=[
                     Opponent(user_id=other.user_id, display_name=other.display_name, rating=other.rating)
-                    for other in players
+                    for other in everybody
                     if other.team != player.team
                 ],
                 color=player.color,
@@ -347,7 +353,10 @@ def confirm(answers: Mapping[UUID, Mapping[str, datetime]], *, now: datetime) ->
     Only a match whose tickets are all still reserved for it; another one is rolled back.
     """
     with transaction.atomic():
+        # Games come before matches in the order of locks.
+        game_host().hold(backfills.running_matches(answers))
         matches = [m for m in lock_in_flight(answers) if m.stage in {Stage.NOTIFYING, Stage.ACCEPTING}]
+        matches, over = _split(matches)
         held = tickets.held_by([match.id for match in matches])
         whole = [match for match in matches if _is_whole(match, held.get(match.id, []))]
         released = _release([(match, held.get(match.id, [])) for match in whole], now=now)
@@ -359,7 +368,7 @@ def confirm(answers: Mapping[UUID, Mapping[str, datetime]], *, now: datetime) ->
         )
         players = [p for match in whole for p in match.players.all()]
         _note_confirmed(players, answers)
-        game_host().start([match.id for match in whole], now=now)
+        _open_games(whole, now=now)
         ready = [event for match in whole for event in _ready_events(match)]
         told = [*released, *ready, *party_events.of_players(players)]
         emit([*told, *arranged.tell_confirmed(whole, now=now)], now=now)
@@ -367,9 +376,25 @@ def confirm(answers: Mapping[UUID, Mapping[str, datetime]], *, now: datetime) ->
         log_match("match_confirmed", match, seconds=round((now - match.created_at).total_seconds(), 3))
     confirmed = {match.id for match in whole}
     broken = {match.id: Failure(Cause.INTERNAL_ERROR) for match in matches if match.id not in confirmed}
+    broken |= {match.id: Failure(Cause.LEFT) for match in over}
     if broken:
         roll_back_all(broken, now=now)
     return list(confirmed)
+
+
+def _split(matches: Sequence[Match]) -> tuple[list[Match], list[Match]]:
+    """Return the matches that can go on, and those whose place in a running match is gone."""
+    over = [match for match in matches if not backfills.is_open(match)]
+    return [match for match in matches if match not in over], over
+
+
+def _open_games(confirmed: Sequence[Match], *, now: datetime) -> None:
+    game_host().start([match.id for match in confirmed if match.fills_id is None], now=now)
+    for match in confirmed:
+        if match.fills_id is not None:
+            place = backfills.seat(match, now=now)
+            (comes,) = match.players.all()
+            game_host().replace(Place(place.match_id, place.user_id), _seat(comes), now=now)
 
 
 def _release(held: Sequence[tuple[Match, Sequence[Ticket]]], *, now: datetime) -> list[Outgoing]:

@@ -7,7 +7,7 @@ import structlog
 from django.db import transaction
 
 from matchmaking.domain.errors import MatchNotConfirmed, MatchNotFound, ResultConflict
-from matchmaking.models import Match
+from matchmaking.models import Match, MatchPlayer
 from matchmaking.services import endings
 from realtime.protocol.errors import InvalidRequest
 from realtime.protocol.parts import Result
@@ -47,9 +47,10 @@ def _locked(tenant_id: str, match_id: UUID | None) -> Match:
 
 def _outcome(match: Match, result: Result) -> dict[str, float]:
     outcome = {entry.user_id: entry.score for entry in result.outcome}
-    is_whole = outcome.keys() == {player.user_id for player in match.players.all()}
+    stayed = match.players.exclude(outcome=MatchPlayer.Outcome.REPLACED)
+    is_whole = outcome.keys() == {player.user_id for player in stayed}
     if not is_whole or len(outcome) != len(result.outcome):
-        raise InvalidRequest("The outcome has to name each player of the match once", field="outcome")
+        raise InvalidRequest("The outcome has to name each player who stayed once", field="outcome")
     return outcome
 
 

@@ -17,7 +17,7 @@ from matchmaking import selectors
 from matchmaking.domain.health import HealthResult, check_results, latency_ms
 from matchmaking.domain.matches import Cause, Fate, Stage, fate_of, may_have_game
 from matchmaking.models import Absence, Match, MatchPlayer, Ticket
-from matchmaking.services import absences, arranged, party_events, tickets
+from matchmaking.services import absences, arranged, backfills, party_events, tickets
 from matchmaking.services.tickets import Standing
 from matchmaking.wakeup import wake_after_commit
 from realtime.protocol.messages import MatchCancelled
@@ -77,6 +77,7 @@ def roll_back_all(
         for match in matches:
             _close(match, failures[match.id], now=now)
         update_each(matches, _CLOSED)
+        backfills.note_rolled_back(matches)
         told = _release(matches, failures, evidence, now=now, origin=origin)
         emit([*told, *arranged.tell_rolled_back(matches, now=now)], now=now)
         wake_after_commit()

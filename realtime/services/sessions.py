@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import transaction
 
 from realtime.models import GameSession, Participant
-from realtime.services import question_sets, rooms
+from realtime.services import participants, question_sets, rooms
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +72,31 @@ def start_sessions(match_ids: Iterable[UUID], *, now: datetime) -> None:
     ids = list(sessions.values_list("id", flat=True))
     GameSession.objects.filter(id__in=ids).update(started_at=now)
     Participant.objects.filter(session_id__in=ids).update(dropped_at=now)
+
+
+# --- another player for a game that is on
+
+
+def sessions_on(match_ids: Iterable[UUID]) -> dict[UUID, UUID]:
+    """Return the sessions of matches that are on, by match."""
+    on = GameSession.objects.filter(match_id__in=list(match_ids), finished_at=None)
+    return {match_id: id_ for match_id, id_ in on.values_list("match_id", "id") if match_id is not None}
+
+
+def hold(match_ids: Iterable[UUID]) -> None:
+    """Lock the sessions of matches that are on."""
+    on = GameSession.objects.select_for_update().filter(match_id__in=list(match_ids), finished_at=None)
+    list(on.order_by("id"))
+
+
+def replace_player(match_id: UUID, gone: str, player: tuple[str, str], *, now: datetime) -> None:
+    """Let a player, as (user id, display name), into the session of a match in the place of another one.
+
+    The new one comes first: a session that has too few left would end. It has the grace period to come.
+    """
+    for session_id in sessions_on([match_id]).values():
+        user_id, display_name = player
+        Participant.objects.create(
+            session_id=session_id, user_id=user_id, display_name=display_name, dropped_at=now
+        )
+        participants.leave(session_id, gone, now=now)

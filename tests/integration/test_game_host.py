@@ -314,7 +314,7 @@ def test_a_game_that_comes_too_late_is_cancelled_and_never_made_again(
     assert state_at(server, match) == ["cancelled"]
     assert not is_cancel_due(match)
     answers: list[Any] = []
-    game_host().create([matches._request(match)], answers.append, now=database_now())
+    game_host().create([matches._request(match, None)], answers.append, now=database_now())
     host_has_answered()
     assert answers == [{match.id: None}], "the service remembers"
 

@@ -367,7 +367,7 @@ class Machine(RuleBasedStateMachine):
     def ask_host_late(self, is_noted: bool) -> None:
         """Let a worker that was as good as dead ask for games, whatever has become of their matches."""
         asked = Match.objects.exclude(asked_at=None).filter(told_at=None).prefetch_related("players")
-        requests = [matches._request(match) for match in asked]
+        requests = [matches._request(match, None) for match in asked]
 
         def due(pairing: Pairing, _: Span) -> set[Outcome]:
             made = Outcome("game_service_unavailable" if pairing.is_refused else "notifying")
