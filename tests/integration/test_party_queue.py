@@ -450,9 +450,21 @@ def test_a_party_with_somebody_away_waits_for_it(twos: Pool) -> None:
     assert reserved_match("ann", "bob", "cat", "dan")
 
 
+def test_half_a_party_never_fills_up_a_team(twos: Pool) -> None:
+    party_id = party("ann", "bob")
+    close_socket("bob")
+    queue("ann", party_id, twos)
+    queued_party(twos, "cat", "dan")
+    queued("eve", twos)
+    loop.advance()
+    assert not Match.objects.exists()
+    assert pairs.find(twos, now=database_now()) == []
+
+
 def test_who_sits_out_keeps_its_party_out(twos: Pool) -> None:
     party_id = queued_party(twos, "ann", "bob")
     queued_party(twos, "cat", "dan")
+    queued("eve", twos)
     Ticket.objects.filter(user_id="bob").update(not_before=database_now().replace(year=2100))
     loop.advance()
     assert statuses(party_id) == {"SEARCHING"}
