@@ -25,7 +25,7 @@ SHOWN = 5
 ASKS_AGAIN_TIMES = 3
 ASKS_AGAIN_SECONDS = 0.7
 KEPT_SECONDS = 600
-"""What is asked in the calm waits for longer than that lasts: there is something to restore and to compare."""
+"""What is asked in the calm waits for longer than that lasts: there is something to compare."""
 
 
 async def challenge(client: Client) -> None:

@@ -18,6 +18,9 @@ BETWEEN_GAMES_SECONDS = (0.3, 5)
 """Sixty players who queue so often keep two cores half busy; the faults are to be seen, not the load."""
 
 LOOKS = 5
+ANSWERS_FIRST = 0.4
+"""So often a player between two games looks first at who has challenged it."""
+
 DEEDS = challengers.DEEDS | mates.DEEDS
 SETTLE_SECONDS = 15
 """In the calm, whoever is in a game ends it, and whoever waits may still be matched, or sit out a while."""
@@ -47,7 +50,9 @@ async def _turn(client: Client, pools: list[str]) -> None:
 
 async def _begin(client: Client, pools: list[str]) -> None:
     """Queue, alone or with one's party, or look for a game without a queue."""
-    if client.rng.random() < client.persona.plays_apart:
+    if client.mirror.incoming and client.rng.random() < ANSWERS_FIRST:
+        await challengers.answer(client)
+    elif client.rng.random() < client.persona.plays_apart:
         await _do(client, client.persona.deed(client.rng))
     elif not client.persona.has_parties:
         await join(client, client.rng.choice(pools))

@@ -130,9 +130,9 @@ def party_gist(party: Data | None) -> Data | None:
     return named | {"members": member_ids(party)}
 
 
-def member_ids(party: Data) -> list[str]:
+def member_ids(party: Data | None) -> list[str]:
     """Return who is in a party, in the order of joining."""
-    return [member["user_id"] for member in party["members"]]
+    return [member["user_id"] for member in party["members"]] if party else []
 
 
 def _by_id(challenges: Iterable[Data]) -> dict[str, Data]:

@@ -37,7 +37,7 @@ class Persona:
 STEADY = Persona(name="steady")
 CALM = Persona(name="calm", stays_out_of_room=0, asks_again=0, deeds={"wait": 1})
 
-_OTHERS = (
+_LONERS = (
     Persona(
         name="leaver", leaves_when_found=0.35, joins_by_rest=0.5, deeds={"leave": 3, "wait": 2, "look": 1}
     ),
@@ -47,13 +47,15 @@ _OTHERS = (
     Persona(name="late", answers_late=0.4, deeds={"wait": 5, "look": 1}),
     Persona(name="mover", forgets_number=0.2, deeds={"move": 2, "resync": 1, "wait": 3, "look": 1}),
     Persona(name="vanisher", joins_by_rest=0.4, deeds={"vanish": 1, "wait": 2}),
+)
+_COMPANIONS = (
     Persona(
         name="challenger",
-        plays_apart=0.6,
+        plays_apart=0.8,
         asks_again=0.5,
-        deeds={"challenge": 4, "answer": 3, "take": 3, "withdraw": 1, "drop": 0.5, "freeze": 0.5, "wait": 1},
+        deeds={"challenge": 4, "answer": 3, "take": 4, "withdraw": 1, "drop": 0.5, "freeze": 0.5, "wait": 1},
     ),
-    Persona(name="rival", plays_apart=0.7, asks_again=0.5, deeds={"cross": 4, "take": 1, "answer": 1}),
+    Persona(name="rival", plays_apart=0.8, asks_again=0.5, deeds={"cross": 5, "take": 1, "answer": 1}),
     Persona(
         name="mate",
         has_parties=True,
@@ -61,6 +63,7 @@ _OTHERS = (
     ),
     Persona(name="friend", has_parties=True, loses_ack=0.1, joins_by_rest=0.5),
 )
+_OTHERS = (*_LONERS, *_COMPANIONS, *_COMPANIONS)
 _STEADY_SHARE = 0.4
 
 
