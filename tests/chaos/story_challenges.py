@@ -77,7 +77,7 @@ class ChallengeStory(Story):
 
 
 def challenges() -> ChallengeStory:
-    """Ann and Bob, who queues, ask each other and play; Cid asks anybody, declines Ann's, and has one of Bob's."""
+    """Ann and Bob, who queues, ask each other and play; Cid asks anybody, declines one, and has one to answer."""
     story = ChallengeStory()
     for who in ("ann", "bob", "cid"):
         story.connect(0.5, who)
@@ -126,7 +126,7 @@ def _fail_third(story: ChallengeStory) -> None:
     story.ping(5.3, "n", "cid")
     story.spoil("matches", "n", status="CANCELLED", cause="unreachable", finished_at=6.3, deadline=6.2)
     for who, reason in (("ann", "you_unreachable"), ("cid", "opponent_unreachable")):
-        told = {"match_id": "n", "reason": reason, "requeued": False, "queue_entry_id": None}
+        told: dict[str, Any] = {"match_id": "n", "reason": reason, "requeued": False, "queue_entry_id": None}
         story.tell(6.3, who, "match_cancelled", **told)
     detail = "The other player did not answer in time"
     story.refuse(6.4, "cid", "c3/accept", code="cannot_accept_challenge", detail=detail)

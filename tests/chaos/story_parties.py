@@ -11,7 +11,7 @@ class PartyStory(Story):
 
     def party(self, at: float, party_id: str, *members: str) -> None:
         self.rows["parties"][party_id] = PartyRow(id=party_id, leader=members[0], members=members)
-        view = {
+        view: dict[str, Any] = {
             "party_id": party_id,
             "leader": members[0],
             "status": "IDLE",
