@@ -77,7 +77,7 @@ class ChallengeStory(Story):
 
 
 def challenges() -> ChallengeStory:
-    """Ann and Bob, who queues, ask each other and play; Cid asks anybody, declines one, and has one to answer."""
+    """Ann and Bob, who queues, ask each other and play; Cid asks anybody, declines, and has one to answer."""
     story = ChallengeStory()
     for who in ("ann", "bob", "cid"):
         story.connect(0.5, who)
