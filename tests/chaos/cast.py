@@ -23,10 +23,9 @@ WAYS_TO_GO = ("drop", "freeze", "hold", "rest")
 
 
 class Cast:
-    """The clients of a run. ``players`` are those whom the nemesis may strike."""
+    """The clients of a run."""
 
     def __init__(self, cluster: Cluster, world: World, *, seed: int) -> None:
-        self.players: list[Client] = []
         self._everybody: list[Client] = []
         self._cluster = cluster
         self._world = world
@@ -44,9 +43,9 @@ class Cast:
         self._world.calm.set()
         await asyncio.gather(*self._lives)
         quitting = asyncio.gather(*(self._quit(way) for way in WAYS_TO_GO))
-        await asyncio.gather(*(settle(client) for client in self.players))
+        await asyncio.gather(*(settle(client) for client in self._world.players))
         await quitting
-        await asyncio.gather(*(compare(client) for client in self.players))
+        await asyncio.gather(*(compare(client) for client in self._world.players))
 
     async def end(self) -> None:
         """Let everybody go."""
@@ -60,10 +59,10 @@ class Cast:
         while not self._world.calm.is_set():
             life += 1
             client = await self._enter(f"{name}.{life}" if life > 1 else name, persona)
-            self.players.append(client)
+            self._world.players.append(client)
             await live(client, POOLS)
             if client.has_played:
-                self.players.remove(client)
+                self._world.players.remove(client)
                 await client.end()
 
     async def _enter(self, name: str, persona: Persona) -> Client:

@@ -3,12 +3,23 @@
 from collections.abc import Callable, Iterator
 
 from tests.chaos.evidence import Evidence, Violation
-from tests.chaos.invariants import events, liveness, matches, presence, rollbacks, tickets
+from tests.chaos.invariants import (
+    challenges,
+    events,
+    liveness,
+    matches,
+    parties,
+    presence,
+    rollbacks,
+    snapshots,
+    tickets,
+)
 
 Invariant = Callable[[Evidence], Iterator[Violation]]
 
 INVARIANTS: tuple[Invariant, ...] = (
     tickets.at_most_one,
+    tickets.nobody_queues_and_plays,
     tickets.one_after_the_other,
     matches.confirmed_by_those_who_are_there,
     tickets.none_is_lost,
@@ -24,6 +35,15 @@ INVARIANTS: tuple[Invariant, ...] = (
     events.in_order,
     events.as_written,
     events.all_arrived,
+    snapshots.restored_as_told,
+    challenges.one_game_each,
+    challenges.crossing_ones_end,
+    challenges.answers_are_true,
+    challenges.told_as_it_is,
+    challenges.none_is_stuck,
+    parties.tickets_end_together,
+    parties.matches_have_whole_parties,
+    parties.members_know,
     liveness.newcomers_meet,
     liveness.nothing_is_stuck,
 )

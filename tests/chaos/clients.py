@@ -36,6 +36,10 @@ class World:
     http: httpx.AsyncClient
     games: "Games | None" = None
     calm: asyncio.Event = field(default_factory=asyncio.Event)
+    players: "list[Client]" = field(default_factory=list)
+    """Those who play now, whom the nemesis may strike."""
+    open_challenges: list[str] = field(default_factory=list)
+    """What a page would list for whoever wants a game, the newest last."""
 
 
 class Client:
@@ -45,7 +49,7 @@ class Client:
         self, name: str, token: str, link: Link, world: World, *, persona: Persona, rng: random.Random
     ) -> None:
         self.name = name
-        self.mirror = Mirror()
+        self.mirror = Mirror(name)
         self.persona = persona
         self.rng = rng
         self.world = world
@@ -239,3 +243,7 @@ class Client:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.link.close()
+
+
+Deed = Callable[[Client], Coroutine[Any, Any, None]]
+"""Something that a player does now and then."""

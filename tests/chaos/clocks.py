@@ -19,6 +19,7 @@ class Clocks:
     queue_update: float = 2
     retention: float = 300
     game_host: float = 5
+    challenge: float = 300
 
     @property
     def stale(self) -> float:
@@ -38,6 +39,7 @@ class Clocks:
             "QUEUE_UPDATE_SECONDS": self.queue_update,
             "EVENT_RETENTION_SECONDS": self.retention,
             "GAME_HOST_TIMEOUT_SECONDS": self.game_host,
+            "CHALLENGE_SECONDS": self.challenge,
         }
         return {name: f"{value:g}" for name, value in seconds.items()} | {
             "MISSED_HEARTBEATS": str(MISSED_HEARTBEATS)
@@ -55,6 +57,7 @@ FAST = Clocks(
     queue_update=0.5,
     retention=3600,
     game_host=2,
+    challenge=12,
 )
 # Events are kept for longer than the run, so that the checker finds them all.
 REAL = Clocks(retention=24 * 3600)

@@ -184,8 +184,29 @@ class Evidence:
         return {ticket.id: ticket for ticket in self.rows.tickets}
 
     @cached_property
+    def companies(self) -> list[list[TicketRow]]:
+        """The tickets by who queued together: those that a party got at once, and all others alone."""
+        found: dict[tuple[str, float], list[TicketRow]] = {}
+        for ticket in self.rows.tickets:
+            found.setdefault((ticket.party or ticket.id, ticket.queued_at), []).append(ticket)
+        return list(found.values())
+
+    @cached_property
+    def _company(self) -> Mapping[str, list[TicketRow]]:
+        return {ticket.id: company for company in self.companies for ticket in company}
+
+    def company_of(self, ticket: TicketRow) -> list[TicketRow]:
+        """Return the tickets that a ticket waits together with, itself among them."""
+        return self._company[ticket.id]
+
+    @cached_property
     def matches(self) -> Mapping[str, MatchRow]:
         return {match.id: match for match in self.rows.matches}
+
+    @cached_property
+    def arranged(self) -> Mapping[str, MatchRow]:
+        """The matches that come of challenges."""
+        return {match.id: match for match in self.rows.matches if match.is_arranged}
 
     @cached_property
     def seats_of(self) -> Mapping[str, list[SeatRow]]:

@@ -8,6 +8,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import WebSocketException
 
+from tests.chaos import challengers, mates
 from tests.chaos.clients import ANSWER_SECONDS, UNREACHABLE, Client
 from tests.chaos.games import Games
 from tests.chaos.mirror import gist_of
@@ -17,6 +18,10 @@ BETWEEN_GAMES_SECONDS = (0.3, 5)
 """Sixty players who queue so often keep two cores half busy; the faults are to be seen, not the load."""
 
 LOOKS = 5
+ANSWERS_FIRST = 0.4
+"""So often a player between two games looks first at who has challenged it."""
+
+DEEDS = challengers.DEEDS | mates.DEEDS
 SETTLE_SECONDS = 15
 """In the calm, whoever is in a game ends it, and whoever waits may still be matched, or sit out a while."""
 
@@ -37,10 +42,22 @@ async def _turn(client: Client, pools: list[str]) -> None:
         await play(client)
     elif client.mirror.ticket is None:
         await client.pause(client.rng.uniform(*BETWEEN_GAMES_SECONDS))
-        await join(client, client.rng.choice(pools))
+        await _begin(client, pools)
     else:
         await client.pause(client.rng.uniform(0.1, 1.5))
         await _do(client, client.persona.deed(client.rng))
+
+
+async def _begin(client: Client, pools: list[str]) -> None:
+    """Queue, alone or with one's party, or look for a game without a queue."""
+    if client.mirror.incoming and client.rng.random() < ANSWERS_FIRST:
+        await challengers.answer(client)
+    elif client.rng.random() < client.persona.plays_apart:
+        await _do(client, client.persona.deed(client.rng))
+    elif not client.persona.has_parties:
+        await join(client, client.rng.choice(pools))
+    elif (wishes := await mates.gather(client)) is not None:
+        await join(client, mates.TEAM_POOL, **wishes)
 
 
 async def come_back(client: Client) -> None:
@@ -70,6 +87,13 @@ async def join(client: Client, pool_key: str, **wishes: Any) -> None:
 
 
 async def _do(client: Client, deed: str) -> None:
+    if deed in DEEDS:
+        await DEEDS[deed](client)
+    else:
+        await _do_alone(client, deed)
+
+
+async def _do_alone(client: Client, deed: str) -> None:
     match deed:
         case "leave":
             await _leave(client)
@@ -125,8 +149,8 @@ async def play(client: Client) -> None:
     if client.world.games is not None:
         await _play_elsewhere(client, client.world.games)
         return
-    session_id = client.mirror.session_id
-    if session_id is None:
+    session_id, match = client.mirror.session_id, client.mirror.match
+    if session_id is None or match is None:
         await client.send("resync", {"last_seq": client.mirror.last_seq})
         await client.pause(1)
         return
@@ -138,6 +162,8 @@ async def play(client: Client) -> None:
     status, _ = await client.request("POST", f"/sessions/{session_id}/leave")
     if status == 200:
         client.mirror.forget_match()
+        if client.rng.random() < client.persona.asks_again:
+            await challengers.rematch(client, match["match_id"])
 
 
 async def _play_elsewhere(client: Client, games: Games) -> None:
@@ -187,6 +213,9 @@ async def _read_room(client: Client, socket: ClientConnection) -> None:
 
 async def settle(client: Client) -> None:
     """Behave, end what is running, and see at last whether one's own state is the server's."""
+    if client.persona.plays_apart:
+        with suppress(*UNREACHABLE):
+            await challengers.keep_one(client)
     client.persona = CALM
     deadline = client.world.history.now + SETTLE_SECONDS
     while client.world.history.now < deadline:

@@ -1,7 +1,7 @@
 """What a run comes to, for people and for machines."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tests.chaos.evidence import Evidence, Violation
@@ -23,6 +23,11 @@ def summary(evidence: Evidence, violations: list[Violation], *, seed: int) -> di
         "joins": len(tickets),
         "tickets": dict(Counter(_words(t.status, t.reason) for t in tickets)),
         "confirmed": sum(match.confirmed_at is not None for match in matches),
+        "arranged": sum(match.confirmed_at is not None for match in matches if match.is_arranged),
+        "of_teams": sum(match.confirmed_at is not None for match in matches if match.team_size > 1),
+        "challenges": dict(Counter(challenge.status for challenge in evidence.rows.challenges)),
+        "accepts": dict(Counter(_answers(evidence))),
+        "parties": len(evidence.rows.parties),
         "rolled_back": dict(Counter(match.cause for match in matches if match.status == "CANCELLED")),
         "roll_back_seconds": _delays(prompt for _, prompt in rollbacks.roll_backs(evidence)),
         "heard_seconds": _delays(prompt for _, prompt in rollbacks.hearings(evidence)),
@@ -44,6 +49,13 @@ def _delays(measured: Iterable[Promptness]) -> dict[str, float]:
     if strict:
         found |= {"median": round(strict[len(strict) // 2], 3), "longest": round(strict[-1], 3)}
     return found
+
+
+def _answers(evidence: Evidence) -> Iterator[str]:
+    """Yield how each acceptance of a challenge was answered."""
+    for seen in evidence.observations:
+        if seen.kind == "response" and seen.data["path"].endswith("/accept"):
+            yield (seen.data["body"] or {}).get("code") or str(seen.data["status"])
 
 
 def _words(status: str, reason: str | None) -> str:

@@ -25,6 +25,9 @@ class TicketRow:
     match_id: str | None = None
     unreachable_since: float | None = None
     not_before: float | None = None
+    party: str | None = None
+    needed: int = 2
+    """So many players make a match in its pool."""
 
     @property
     def is_live(self) -> bool:
@@ -45,6 +48,10 @@ class MatchRow:
     finished_at: float | None = None
     session_id: str | None = None
     cancel_due: bool = False
+    is_arranged: bool = False
+    game_id: str | None = None
+    teams: int = 2
+    team_size: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +64,33 @@ class SeatRow:
     found_id: str | None = None
     ticket_id: str | None = None
     is_live: bool = False
+    team: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChallengeRow:
+    """A challenge; ``match_id`` is that of its game, or of one that is being verified."""
+
+    id: str
+    challenger: str
+    opponent: str | None
+    status: str
+    created_at: float
+    expires_at: float
+    is_open: bool = False
+    ended_at: float | None = None
+    match_id: str | None = None
+    game_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartyRow:
+    """A party, with its present members in the order of joining."""
+
+    id: str
+    leader: str
+    members: Sequence[str]
+    disbanded_at: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,21 +139,36 @@ class Rows:
     events: Sequence[EventRow] = ()
     newest: dict[str, int] = field(default_factory=dict)
     games: Sequence[GameRow] = ()
+    challenges: Sequence[ChallengeRow] = ()
+    parties: Sequence[PartyRow] = ()
 
 
 _TICKETS = """
 SELECT t.id::text, user_id AS user, p.key AS pool, status, cancel_reason AS reason, match_id::text,
+       t.party_id::text AS party, p.teams * p.team_size AS needed,
        {queued_at}, {ended_at}, {unreachable_since}, {not_before}
 FROM matchmaking_ticket t JOIN matchmaking_pool p ON p.id = t.pool_id ORDER BY t.age_from, t.id
 """
 _MATCHES = """
-SELECT id::text, status, cancel_reason AS cause, session_id::text, game_cancel_due AS cancel_due,
+SELECT m.id::text, status, cancel_reason AS cause, session_id::text, game_cancel_due AS cancel_due,
+       is_arranged, game_id, coalesce(p.teams, 2) AS teams, coalesce(p.team_size, 1) AS team_size,
        {created_at}, {deadline}, {lease_until}, {confirmed_at}, {finished_at}
-FROM matchmaking_match ORDER BY created_at, id
+FROM matchmaking_match m LEFT JOIN matchmaking_pool p ON p.id = m.pool_id ORDER BY m.created_at, m.id
 """
 _SEATS = """
-SELECT match_id::text, user_id AS user, nonce, found_event_id::text AS found_id, ticket_id::text, is_live
+SELECT match_id::text, user_id AS user, nonce, found_event_id::text AS found_id, ticket_id::text, is_live,
+       team
 FROM matchmaking_matchplayer ORDER BY id
+"""
+_CHALLENGES = """
+SELECT id::text, challenger_id AS challenger, opponent_id AS opponent, status, is_open, match_id::text,
+       game_id, {created_at}, {expires_at}, {ended_at}
+FROM challenges_challenge t ORDER BY id
+"""
+_PARTIES = """
+SELECT id::text, leader_id AS leader, {disbanded_at},
+       array(SELECT user_id FROM matchmaking_partymember m WHERE m.party_id = p.id ORDER BY m.id) AS members
+FROM matchmaking_party p ORDER BY id
 """
 _SESSIONS = "SELECT id::text, match_id::text, {finished_at} FROM realtime_gamesession ORDER BY id"
 _EVENTS = "SELECT id::text, address, seq, type, data, {created_at} FROM realtime_event ORDER BY address, seq"
@@ -142,6 +191,8 @@ def read_rows(database_url: str, *, began_at: float, games: Sequence[GameRow] = 
             events=[EventRow(**row | {"data": json.loads(row["data"])}) for row in rows(_EVENTS)],
             newest={row["address"]: row["seq"] for row in rows(_NEWEST)},
             games=games,
+            challenges=[ChallengeRow(**row) for row in rows(_CHALLENGES)],
+            parties=[PartyRow(**row) for row in rows(_PARTIES)],
         )
 
 

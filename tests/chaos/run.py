@@ -55,8 +55,9 @@ async def _live_and_rage(plan: Plan, cluster: Cluster, history: History) -> list
     watch = asyncio.create_task(starvation.watch(history, cluster.members.values()))
     async with httpx.AsyncClient(timeout=REST_SECONDS, limits=limits, trust_env=False) as http:
         games = Games(cluster.game_url, http) if plan.has_game_server else None
-        cast = Cast(cluster, World(history, plan.clocks, http, games), seed=plan.seed)
-        nemesis = Nemesis(cluster, cast.players, history, faults=_faults(plan, games), seed=plan.seed)
+        world = World(history, plan.clocks, http, games)
+        cast = Cast(cluster, world, seed=plan.seed)
+        nemesis = Nemesis(cluster, world.players, history, faults=_faults(plan, games), seed=plan.seed)
         try:
             await cast.enter_players(plan.clients)
             await nemesis.rage(seconds=plan.seconds, pause=plan.pause)

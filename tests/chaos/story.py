@@ -15,13 +15,15 @@ NOTHING: dict[str, Any] = {
     "match": None,
     "match_status": None,
     "session": None,
+    "challenges": {"incoming": [], "outgoing": []},
+    "party": None,
 }
 
 
 CLOCKS = Clocks(heartbeat=3, pong=1, sweep=1)
 """Silence is too long after 7 s, and is noticed within another second."""
 
-_TABLES = ("tickets", "matches", "seats", "sessions", "events", "games")
+_TABLES = ("tickets", "matches", "seats", "sessions", "events", "games", "challenges", "parties")
 
 
 class Story:
@@ -44,9 +46,18 @@ class Story:
         self.restore(at, who, seq, missed, conn=conn)
 
     def restore(
-        self, at: float, who: str, seq: int, missed: list[dict[str, Any]], *, conn: int = 1, gap: bool = False
+        self,
+        at: float,
+        who: str,
+        seq: int,
+        missed: list[dict[str, Any]],
+        *,
+        conn: int = 1,
+        gap: bool = False,
+        **held: Any,
     ) -> None:
         state = {"ticket": None, "match": None, "session_id": None, "seq": seq, "missed": missed, "gap": gap}
+        state |= {"challenges": NOTHING["challenges"], "party": None} | held
         self.receive(at, who, {"type": "state_restored", "data": state}, conn=conn)
 
     def missed(self, who: str, after: int, until: int) -> list[dict[str, Any]]:
@@ -88,13 +99,14 @@ class Story:
         self.rows["matches"][match_id] = MatchRow(
             id=match_id, status="PROPOSED", created_at=at, deadline=at + 1, lease_until=at + 5
         )
-        for who in players:
+        for team, who in enumerate(players, start=1):
             self.rows["seats"][match_id, who] = SeatRow(
                 match_id=match_id,
                 user=who,
                 nonce=f"nonce-{match_id}-{who}",
                 found_id=f"found-{match_id}-{who}",
                 ticket_id=f"ticket-{who}-{number}",
+                team=team,
             )
 
     def ping(self, at: float, match_id: str, who: str, *, answered: bool = True) -> None:

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.acceptance
 
 SEED = 20
 GROUPS = {"web", "worker", "beat", "valkey", "postgres", "network"}
+CHALLENGES_END = {"ACCEPTED", "DECLINED", "CANCELLED", "EXPIRED"}
 STARVED_SECONDS = 15
 """On a machine so busy with other things nothing can be said of promptness; all else holds there, too."""
 
@@ -43,6 +44,11 @@ def _what_is_missing(evidence: Evidence) -> list[str]:
         <= figures["rolled_back"].keys(),
         "roll-backs that nothing excuses": figures["roll_back_seconds"]["undisturbed"] >= 5
         or figures["starved_seconds"] > STARVED_SECONDS,
+        "10 games by challenge": figures["arranged"] >= 10,
+        "challenges of every end": figures["challenges"].keys() >= CHALLENGES_END,
+        "acceptances that were too late, and in vain": {"invalid_challenge_state", "cannot_accept_challenge"}
+        <= figures["accepts"].keys(),
+        "parties who played": figures["parties"] >= 4 and figures["of_teams"] >= 3,
         "players who went and were put out": figures["put_out"] >= 4,
         "connections that came back": figures["connections"] >= 2 * PLAN.clients,
     }

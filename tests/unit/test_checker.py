@@ -44,7 +44,7 @@ def _ended_twice(story: Story) -> None:
 
 def _unlike_views(story: Story) -> None:
     view = {"queue_entry_id": "ticket-cid-1", "queued_at": "T2.2"}
-    story.see(2.3, "cid", "response", path="/matchmaking/queue/x", status=200, body=view)
+    story.see(2.3, "cid", "response", method="GET", path="/matchmaking/queue/x", status=200, body=view)
 
 
 def _rank(at: float, who: str, position: int) -> Spoiling:
@@ -77,7 +77,7 @@ def _seat(match_id: str, who: str, **values: Any) -> Spoiling:
 
 def _accepted_by_rest(story: Story) -> None:
     body = {"queue_entry_id": "gone", "queued_at": "T9"}
-    story.see(9, "cid", "response", path="/matchmaking/queue", status=201, body=body)
+    story.see(9, "cid", "response", method="POST", path="/matchmaking/queue", status=201, body=body)
 
 
 def _hole(story: Story) -> None:

@@ -34,11 +34,12 @@ def nothing_is_stuck(evidence: Evidence) -> Iterator[Violation]:
             text = f"match {match.id} of {match.created_at:.3f} is still {match.status}"
             yield Violation(invariant="liveness", text=text, at=match.created_at)
     waiting: dict[str, list[TicketRow]] = {}
-    for ticket in evidence.rows.tickets:
-        if ticket.status == "SEARCHING" and _may_be_paired(evidence, ticket, end):
-            waiting.setdefault(ticket.pool, []).append(ticket)
+    for company in evidence.companies:
+        if all(t.status == "SEARCHING" and _may_be_paired(evidence, t, end) for t in company):
+            waiting.setdefault(company[0].pool, []).extend(company)
     for pool, tickets in waiting.items():
-        if len(tickets) > 1:
+        # Of so many a match can always be made, whatever parties of at most a team's size they are in.
+        if len(tickets) >= tickets[0].needed:
             who = tuple(ticket.user for ticket in tickets)
             yield Violation(
                 invariant="liveness", text=f"in {pool} {who} wait for each other", who=who, at=end

@@ -58,18 +58,22 @@ def _put_out_by(evidence: Evidence, sign: float) -> float:
 
 
 def only_gone_are_put_out(evidence: Evidence) -> Iterator[Violation]:
-    """No ticket is put out before its player was silent for the stale time."""
+    """No ticket is put out before its player, or somebody of its party, was silent for the stale time."""
     for ticket in evidence.rows.tickets:
         if ticket.reason != "connection_timeout" or ticket.ended_at is None:
             continue
-        heard = max(_certain_signs(evidence, ticket, ticket.ended_at), default=ticket.queued_at)
-        silent = ticket.ended_at - max(heard, ticket.queued_at)
+        heard = min(_last_heard(evidence, mate, ticket.ended_at) for mate in evidence.company_of(ticket))
+        silent = ticket.ended_at - heard
         if silent < evidence.clocks.stale - CLOCK_SECONDS:
             text = (
                 f"{ticket.user}'s ticket {ticket.id} was put out at {ticket.ended_at:.3f}, after only"
                 f" {silent:.3f} s of silence since {heard:.3f}"
             )
             yield Violation(invariant="I6", text=text, who=(ticket.user,), at=ticket.ended_at)
+
+
+def _last_heard(evidence: Evidence, ticket: TicketRow, ended: float) -> float:
+    return max(ticket.queued_at, max(_certain_signs(evidence, ticket, ended), default=ticket.queued_at))
 
 
 def _certain_signs(evidence: Evidence, ticket: TicketRow, ended: float) -> Iterator[float]:

@@ -57,7 +57,7 @@ def _told_once(
         wrong = f"was told {len(events)} times"
     elif events and events[0].data["reason"] not in allowed:
         wrong = f"was told {events[0].data['reason']}"
-    elif events and events[0].data["requeued"] == ended_here:
+    elif events and events[0].data["requeued"] != (ticket is not None and not ended_here):
         wrong = f"was told requeued {events[0].data['requeued']}, and its ticket is {ticket}"
     if wrong:
         text = f"{seat.user} {wrong}: match {match.id} was rolled back for {match.cause}"

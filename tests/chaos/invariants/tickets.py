@@ -1,10 +1,12 @@
 """I1, I3, I4: one live ticket and match; each ticket ends once, as its player was told; places are kept."""
 
+import math
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from tests.chaos.evidence import Evidence, Violation
-from tests.chaos.rows import TicketRow
+from tests.chaos.history import Observation
+from tests.chaos.rows import MatchRow, TicketRow
 from tests.chaos.tolerances import CLOCK_SECONDS, OVERLAP_SECONDS
 
 LEAVE_REACH_SECONDS = 10
@@ -52,12 +54,29 @@ def _overlaps(
         yield Violation(invariant="I1", text=text, who=(user,), at=began)
 
 
+def nobody_queues_and_plays(evidence: Evidence) -> Iterator[Violation]:
+    """I1: whoever is in a game, however it came about, has no ticket."""
+    games: dict[str, list[MatchRow]] = {}
+    for seat in evidence.rows.seats:
+        match = evidence.matches[seat.match_id]
+        if match.confirmed_at is not None:
+            games.setdefault(seat.user, []).append(match)
+    for ticket in evidence.rows.tickets:
+        for match in games.get(ticket.user, ()):
+            begin = max(ticket.queued_at, match.confirmed_at or 0)
+            end = min(ticket.ended_at or math.inf, match.finished_at or math.inf)
+            if end - begin > OVERLAP_SECONDS and not evidence.server_faults(begin, end):
+                text = f"{ticket.user} queued with {ticket.id} in match {match.id}, {begin:.3f} to {end:.3f}"
+                yield Violation(invariant="I1", text=text, who=(ticket.user,), at=begin)
+
+
 def one_after_the_other(evidence: Evidence) -> Iterator[Violation]:
     """I1 and I3 by the outbox, whose order is that of the transactions."""
     for user, events in evidence.events_of.items():
         live: str | None = None
         ended: set[str] = set()
         ticket_of = {s.match_id: s.ticket_id for s in evidence.rows.seats if s.user == user}
+        ticket_of |= dict.fromkeys(evidence.arranged)  # their tickets end before, and say so
         for event in events:
             here = {"who": (user,), "at": event.created_at}
             ending = _ended_by(event.type, event.data, ticket_of)
@@ -127,7 +146,7 @@ def _is_consistent(evidence: Evidence, ticket: TicketRow) -> Iterator[Violation]
         wrong = f"is MATCHED in {ticket.match_id}, which was never confirmed"
     elif ticket.status == "CANCELLED" and ticket.reason not in _STATUS_FOR:
         wrong = f"is CANCELLED for {ticket.reason!r}"
-    elif ticket.reason == "user_request" and not _asked_to_leave(evidence, ticket):
+    elif ticket.reason == "user_request" and not _has_left(evidence, ticket):
         wrong = "was cancelled at its player's wish, who never asked"
     elif ticket.reason in {"declined", "staff"}:
         wrong = f"is cancelled for {ticket.reason}, and nobody did that"
@@ -143,16 +162,26 @@ def _is_confirmed(evidence: Evidence, match_id: str | None) -> bool:
 
 
 def asked_to_leave_at(evidence: Evidence, user: str, begin: float, end: float) -> float | None:
-    """Return when a client last asked to leave the queue, in an interval."""
+    """Return when a client last asked to leave the queue, or let its party leave it, in an interval."""
     over_socket = (seen.at for seen in evidence.sent(user, "leave_queue"))
-    over_rest = (seen.at for seen in evidence.of(user, "request") if seen.data["method"] == "DELETE")
+    over_rest = (seen.at for seen in evidence.of(user, "request") if _is_leaving(seen))
     return max((at for at in (*over_socket, *over_rest) if begin <= at <= end), default=None)
 
 
-def _asked_to_leave(evidence: Evidence, ticket: TicketRow) -> bool:
+def _is_leaving(asked: Observation) -> bool:
+    is_of_party = "/parties/" in asked.data["path"] and asked.data["path"].endswith(("/leave", "/kick"))
+    return bool(asked.data["method"] == "DELETE" or is_of_party)
+
+
+def _has_left(evidence: Evidence, ticket: TicketRow) -> bool:
+    """Whether its player, or one of its party, asked for that, or left for a game that was arranged."""
+    game = evidence.arranged.get(ticket.match_id or "")
+    if game is not None and game.confirmed_at is not None and game.confirmed_at == ticket.ended_at:
+        return True
     begin = ticket.queued_at - LEAVE_REACH_SECONDS
     end = (ticket.ended_at or 0) + CLOCK_SECONDS
-    return asked_to_leave_at(evidence, ticket.user, begin, end) is not None
+    company = evidence.company_of(ticket)
+    return any(asked_to_leave_at(evidence, mate.user, begin, end) is not None for mate in company)
 
 
 def places_are_kept(evidence: Evidence) -> Iterator[Violation]:
