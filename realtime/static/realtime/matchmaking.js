@@ -21,6 +21,7 @@ const MAX_READS = 3;
  * @property {string} pool_key
  * @property {string[]} [regions] to play in; without it those of one's preferences
  * @property {Record<string, number>} [latencies] in ms by region
+ * @property {string} [party_id] of the party that one leads: all of it queue
  * @property {number} [max_gap] one's own limit of the rating gap
  * @property {Record<string, unknown>} [metadata] up to 2 KiB of JSON
  */
