@@ -5,19 +5,25 @@ import { drawBoard, drawPlayers, drawQuiz, tickQuiz, verdictOf } from "../quiz/v
 import { element, fromTemplate, part, setText, write, writeLine } from "../shared/dom.js";
 import { drawBanner, drawWho, setTitle, show, speak } from "../shared/frame.js";
 import { bannerWords, initials, presenceOf } from "../shared/words.js";
+import { drawChallenges, drawRematch, drawRequests, newsOn, shownRequests } from "./challenges-view.js";
+import { askWords, rematchWords } from "./challenge-words.js";
+import { drawOpened, wordsOf } from "./opened.js";
+import { drawRatings } from "./ratings.js";
 import * as words from "./words.js";
 
 /** @typedef {import("./play.js").App} App */
 
 /** @param {App} app @returns {string} */
-export function screenOf({ identity, isLooking, matchmaking, room }) {
+export function screenOf({ identity, isLooking, matchmaking, room, opened }) {
   if (isLooking) return "restoring";
   if (!identity.isKnown) return "welcome";
   if (room) return roomScreen(room);
   if (!matchmaking.restored) return "restoring";
   const isExternalGame = matchmaking.match?.stage === "confirmed" && matchmaking.session_id === null;
-  const isOnTheWay = matchmaking.match?.stage === "found" || matchmaking.ticket !== null;
-  return isOnTheWay || isExternalGame ? "search" : "lobby";
+  const isOnTheWay = matchmaking.match !== null && matchmaking.match.stage !== "confirmed";
+  if (isOnTheWay || isExternalGame) return "search";
+  if (opened) return "challenge";
+  return matchmaking.ticket ? "search" : "lobby";
 }
 
 function roomScreen({ ending, state }) {
@@ -26,7 +32,7 @@ function roomScreen({ ending, state }) {
   return state.question && state.phase !== "lobby" ? "quiz" : "room";
 }
 
-const DRAW = { lobby: drawLobby, search: drawSearch, room: drawRoom, quiz: drawDuel, over: drawOver };
+const DRAW = { welcome: drawWelcome, lobby: drawLobby, challenge: drawOpened, search: drawSearch, room: drawRoom, quiz: drawDuel, over: drawOver };
 
 /** @param {App} app */
 export function draw(app) {
@@ -34,6 +40,7 @@ export function draw(app) {
   drawFrame(app, screen);
   DRAW[screen]?.(app);
   show(screen);
+  drawRequests(app, screen);
   drawConnection(app);
   speak(spokenWords(app, screen));
 }
@@ -41,6 +48,9 @@ export function draw(app) {
 /** Only what the clock moves. @param {App} app */
 export function tick(app) {
   const screen = screenOf(app);
+  drawRequests(app, screen);
+  if (screen === "lobby") drawChallenges(app);
+  if (screen === "challenge") drawOpened(app);
   if (screen === "search") drawClock(app);
   if (screen === "room") tickRoom(app.room);
   if (screen === "quiz") tickDuel(app.room);
@@ -51,13 +61,30 @@ const TITLES = { room: "In a game", quiz: "In a game", over: "Game over", restor
 
 function drawFrame(app, screen) {
   const { identity, client } = app;
-  setTitle(screen === "search" ? words.searchWords(app.matchmaking, true)[0] : (TITLES[screen] ?? ""));
+  setTitle(titleOf(app, screen));
   drawWho(identity.name, client);
+}
+
+/** What a tab in the background shall say. @param {App} app @param {string} screen */
+function titleOf(app, screen) {
+  if (screen === "search") return words.searchWords(app.matchmaking, true)[0];
+  const [asked] = shownRequests(app, screen);
+  if (asked) return askWords(asked);
+  return screen === "challenge" ? wordsOf(app)[0] : (TITLES[screen] ?? "");
+}
+
+function drawWelcome({ opened }) {
+  const [title, text] = words.welcomeWords(opened !== null);
+  write("welcome-title", title);
+  write("welcome-text", text);
 }
 
 // --- before a match
 
-function drawLobby({ identity, pools, matchmaking, isJoining }) {
+function drawLobby(app) {
+  const { identity, pools, matchmaking, isJoining } = app;
+  drawChallenges(app);
+  drawRatings(app);
   write("lobby-name", identity.name);
   writeLine("lobby-note", words.noticeText(matchmaking.notice));
   element("no-pools").hidden = pools === null || pools.length > 0;
@@ -172,7 +199,9 @@ function tickDuel(room) {
   writeLine("quiz-foot", words.nextWords(room, seconds) || words.absenceWords(room));
 }
 
-function drawOver({ room, isJoining, poolKey }) {
+function drawOver(app) {
+  const { room, isJoining, poolKey } = app;
+  drawRematch(app);
   const [title, text] = duelResult(room);
   const board = room.state.leaderboard ?? [];
   const ownId = room.state.participant_id;
@@ -201,9 +230,17 @@ export function bannerClient({ client, room }) {
 function spokenWords(app, screen) {
   const lost = bannerWords(bannerClient(app))[0];
   if (lost) return lost;
+  const asked = shownRequests(app, screen).map((one) => `${askWords(one)}.`);
+  return [...asked, newsOn(app, screen), screenSpoken(app, screen)].filter(Boolean).join(" ");
+}
+
+function screenSpoken(app, screen) {
+  if (screen === "challenge") return wordsOf(app).join(". ");
   if (screen === "lobby") return words.noticeText(app.matchmaking.notice);
   if (screen === "search") return [words.noticeText(app.matchmaking.notice), ...words.searchWords(app.matchmaking, true)].join(" ");
   if (screen === "room") return words.roomWords(app.room).join(" ");
   if (screen === "quiz") return quizSpoken(app.room.state, verdictOf(app.room)[1]);
-  return screen === "over" ? duelResult(app.room).join(" ") : "";
+  if (screen !== "over") return "";
+  const { text } = rematchWords(app.matchmaking.challenges, app.room.state.session?.match_id);
+  return [...duelResult(app.room), text].join(" ");
 }

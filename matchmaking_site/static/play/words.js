@@ -2,6 +2,15 @@
 
 import { someNames } from "../shared/words.js";
 
+/** Before anybody has signed in. @param {boolean} isChallenged did the link of a challenge lead here? @returns {[title: string, text: string]} */
+export function welcomeWords(isChallenged) {
+  if (isChallenged) return ["You are challenged", "Say what you want to be called, and see who asks for a game."];
+  return [
+    "Find somebody to play with",
+    "A match starts only when both of you have answered. Nobody is ever sent to an opponent who is not there.",
+  ];
+}
+
 /** @param {number} seconds @returns {string} such as 1:05 or 61:00 */
 export function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
