@@ -177,10 +177,21 @@ describe("a ready check", () => {
     assert.deepEqual(of(play([...on, isOn])), ["confirmed", null, 0, null]);
   });
 
+  test("is not forgotten by a snapshot from before all had acknowledged", () => {
+    assert.deepEqual(of(play([...on, restored({ match: MATCH }, 2)]))[0], "accepting");
+    assert.deepEqual(of(play([restored({ match: MATCH }, 2), acceptance(1)])), ["accepting", null, 1, 2]);
+  });
+
   test("of another match is none of ours", () => {
     const state = play([joined(1), found(2)]);
     assert.equal(reduce(state, { type: "match_acceptance", data: { match_id: "older", accepted: 1, needed: 2 } }), state);
   });
+});
+
+test("opponents are those of the other teams, whoever tells of them", () => {
+  const cas = { user_id: "cas", display_name: "Cas", rating: 1500, color: null, team: 0 };
+  const state = play([restored({ match: { ...MATCH, players: [cas, ...MATCH.players] } })]);
+  assert.deepEqual(state.match.opponents, [BEN]);
 });
 
 describe("invitations to parties", () => {
@@ -191,11 +202,6 @@ describe("invitations to parties", () => {
     assert.deepEqual(ids([...two, invitedTo(3)]), ["p1", "p2"]);
     assert.deepEqual(ids([...two, changed(3)]), ["p2"]);
     assert.deepEqual(ids([...two, changed(3, { party_id: "p2", status: "DISBANDED", members: [] })]), ["p1"]);
-  });
-
-  test("tell who is in the party by now", () => {
-    const [invitation] = play([invitedTo(1), changed(2, { members: [], leader: "cas" })]).invitations;
-    assert.equal(invitation.leader, "cas");
   });
 
   test("survive a reconnect, and those that were missed are told", () => {

@@ -74,8 +74,11 @@ export const matchmaking = {
     notice: null,
   }),
 
-  match_acceptance: (state, { match_id, accepted, needed }) =>
-    state.match?.match_id === match_id ? { ...state, match: { ...state.match, accepted, needed } } : state,
+  match_acceptance: (state, { match_id, accepted, needed }) => {
+    const { match } = state;
+    const isOurs = match?.match_id === match_id && match.stage !== "confirmed";
+    return isOurs ? { ...state, match: { ...match, stage: "accepting", accepted, needed } } : state;
+  },
 
   match_ready: (state, data) => ({
     ...state,
@@ -176,16 +179,18 @@ function ticketWithout(ticket, queueEntryId) {
 function matchOf(match, state) {
   const known = state.match?.match_id === match.match_id ? state.match : null;
   const isOn = match.status === "CONFIRMED";
+  const own = match.players.find((player) => player.user_id === state.user_id);
   const { accept_by, accepted, needed } = isOn ? NO_READY_CHECK : (known ?? NO_READY_CHECK);
+  const isAccepting = match.status === "AWAITING_ACCEPTANCE" || known?.stage === "accepting";
   return {
     match_id: match.match_id,
     game_id: match.game_id,
     pool_key: match.pool_key,
-    stage: isOn ? "confirmed" : match.status === "AWAITING_ACCEPTANCE" ? "accepting" : "found",
+    stage: isOn ? "confirmed" : isAccepting ? "accepting" : "found",
     opponents: match.players
-      .filter((player) => player.user_id !== state.user_id)
+      .filter((player) => player.team !== own?.team)
       .map(({ user_id, display_name, rating }) => ({ user_id, display_name, rating })),
-    color: match.players.find((player) => player.user_id === state.user_id)?.color ?? null,
+    color: own?.color ?? null,
     join_url: known?.join_url ?? null,
     accept_by,
     accepted,

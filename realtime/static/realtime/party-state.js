@@ -13,18 +13,14 @@ export function withInvitation(invitations, party) {
 }
 
 /**
- * A party has changed: who is not among its members is not in it, and who is among them is not invited any more.
+ * A party has changed. Its members are told, and who has left: nobody of these is invited to it any more.
  * @param {MatchmakingState} state
  * @param {Party} party
  * @returns {Pick<MatchmakingState, "party" | "invitations">}
  */
 export function afterParty({ party: own, invitations, user_id: userId }, party) {
-  const isOwn = isMember(party, userId);
-  const isOver = isOwn || party.status === "DISBANDED";
-  return {
-    party: isOwn ? party : own?.party_id === party.party_id ? null : own,
-    invitations: isOver ? without(invitations, party) : withNews(invitations, party),
-  };
+  const known = own?.party_id === party.party_id ? null : own;
+  return { party: isMember(party, userId) ? party : known, invitations: without(invitations, party) };
 }
 
 /**
@@ -46,9 +42,4 @@ export function afterMissed(state, missed, party) {
 /** @param {readonly Party[]} invitations @param {Party} party @returns {readonly Party[]} */
 function without(invitations, { party_id: id }) {
   return invitations.filter((each) => each.party_id !== id);
-}
-
-/** @param {readonly Party[]} invitations @param {Party} party @returns {readonly Party[]} */
-function withNews(invitations, party) {
-  return invitations.map((each) => (each.party_id === party.party_id ? party : each));
 }
