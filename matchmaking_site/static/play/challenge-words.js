@@ -10,6 +10,8 @@ const REFUSALS = {
   challenge_exists: "You have asked this player for this game already, and the challenge still waits.",
   challenge_not_found: "There is no such challenge any more.",
   invalid_challenge_state: "This challenge has an answer already, was taken back, or its time is over.",
+  not_awaiting_acceptance: "This match does not wait for your answer any more.",
+  connection_lost: "The connection is lost. Try again when it is back.",
   match_not_finished: "The result of this game is not in yet. Try again in a moment.",
   matchmaking_unavailable: "There is no game to be had right now. The challenge waits on; try again in a moment.",
   pool_not_found: "This pool is closed.",

@@ -16,6 +16,7 @@ import { hearOfChallenges, listenForChallenges, loadRecent } from "./challenges.
 import { refusalWords } from "./challenge-words.js";
 import { closeOpened, isWaiting, listenForOpened, loadOpened, openedByAddress } from "./opened.js";
 import { listenForRatings, loadRatings } from "./ratings.js";
+import { listenForReady } from "./ready.js";
 import { bannerClient, draw, screenOf, tick } from "./view.js";
 
 const POOLS_EVERY_MS = 10_000;
@@ -39,7 +40,9 @@ const GRACE_SECONDS = Number(document.body.dataset.graceSeconds);
  * @property {string | null} poolKey where the player queued last
  * @property {boolean} isJoining
  * @property {any | null} explanation why the ticket is not matched yet, when last asked
- * @property {Actions} actions what is done about challenges
+ * @property {Actions} actions what is done about challenges, and about a ready check
+ * @property {string | null} acceptedId the match that the player has accepted in its ready check
+ * @property {readonly {display_name: string}[]} opponents those of the match that the room is of
  * @property {string} news how a challenge ended, for a while
  * @property {{user_id: string, display_name: string}[] | null} recent whom the player has met lately
  * @property {import("./opened.js").Opened | null} opened the challenge whose link brought the player here
@@ -59,6 +62,8 @@ const app = {
   isJoining: false,
   explanation: null,
   actions: new Actions(() => draw(app), refusalWords),
+  acceptedId: null,
+  opponents: [],
   news: "",
   recent: null,
   opened: openedByAddress(),
@@ -125,6 +130,7 @@ function enterRoom() {
   closeOpened(app);
   const room = new Room(sessionId, app.identity, { graceSeconds: GRACE_SECONDS, fromStart: true });
   app.room = room;
+  app.opponents = app.matchmaking.match?.opponents ?? [];
   room.addEventListener("change", () => draw(app));
   room.addEventListener("end", () => {
     writeLine("over-error", "");
@@ -208,6 +214,7 @@ listenForSignIn(app.identity, enter);
 listenForChallenges(app, redraw);
 listenForOpened(app, redraw);
 listenForRatings(app, redraw);
+listenForReady(app);
 listenForAnswers(() => (screenOf(app) === "quiz" ? app.room : null));
 onSubmit("lobby-form", () => join(new FormData(element("lobby-form")).get("pool_key"), "lobby-error"));
 onClick("sign-out", () => leave());

@@ -9,6 +9,7 @@ import { drawChallenges, drawRematch, drawRequests, newsOn, shownRequests } from
 import { askWords, rematchWords } from "./challenge-words.js";
 import { drawOpened, wordsOf } from "./opened.js";
 import { drawRatings } from "./ratings.js";
+import { drawReady, focusReady, hasAccepted, tickReady } from "./ready.js";
 import * as words from "./words.js";
 
 /** @typedef {import("./play.js").App} App */
@@ -40,6 +41,7 @@ export function draw(app) {
   drawFrame(app, screen);
   DRAW[screen]?.(app);
   show(screen);
+  focusReady();
   drawRequests(app, screen);
   drawConnection(app);
   speak(spokenWords(app, screen));
@@ -51,7 +53,7 @@ export function tick(app) {
   drawRequests(app, screen);
   if (screen === "lobby") drawChallenges(app);
   if (screen === "challenge") drawOpened(app);
-  if (screen === "search") drawClock(app);
+  if (screen === "search") tickSearch(app);
   if (screen === "room") tickRoom(app.room);
   if (screen === "quiz") tickDuel(app.room);
   drawConnection(app);
@@ -118,21 +120,28 @@ function drawPool(pool, index) {
 function drawSearch(app) {
   const { matchmaking, identity } = app;
   const step = words.searchStep(matchmaking);
-  const [title, text] = words.searchWords(matchmaking, app.client.state === "open");
+  const [title, text] = words.searchWords(matchmaking, app.client.state === "open", hasAccepted(app));
   write("search-title", title);
   write("search-text", text);
   write("meeting-you", initials(identity.name));
   write("meeting-them", initials(matchmaking.match?.opponents[0]?.display_name ?? "") || "?");
-  element("meeting").dataset.step = step;
-  drawSteps(step);
+  const shownStep = step === "accepting" ? "confirming" : step;
+  element("meeting").dataset.step = shownStep;
+  drawSteps(shownStep);
+  drawReady(app);
   writeLine("search-note", words.noticeText(matchmaking.notice));
   drawFacts(matchmaking);
   drawWhy(app);
-  drawClock(app);
+  tickSearch(app);
   const link = element("join-link");
   link.hidden = step !== "ready" || !matchmaking.match.join_url;
   if (!link.hidden) link.href = matchmaking.match.join_url;
-  element("leave-queue").hidden = matchmaking.ticket === null;
+  element("leave-queue").hidden = matchmaking.ticket === null || step === "accepting";
+}
+
+function tickSearch(app) {
+  drawClock(app);
+  tickReady(app);
 }
 
 function drawSteps(step) {
@@ -146,8 +155,8 @@ function drawSteps(step) {
   }
 }
 
-function drawFacts({ ticket, waiting }) {
-  element("facts").hidden = ticket === null;
+function drawFacts({ ticket, waiting, match }) {
+  element("facts").hidden = ticket === null || match?.stage === "accepting";
   if (ticket === null) return;
   const place = ticket.position === null ? "–" : String(ticket.position);
   write("fact-position", waiting === null ? place : `${place} of ${Math.max(waiting, ticket.position ?? 0)}`);
@@ -163,16 +172,17 @@ function drawWhy({ matchmaking: { ticket }, explanation }) {
 }
 
 function drawClock({ matchmaking, client }) {
-  const { ticket } = matchmaking;
-  element("search-clock").hidden = ticket === null;
+  const { ticket, match } = matchmaking;
+  element("search-clock").hidden = ticket === null || match?.stage === "accepting";
   if (ticket) write("search-clock", words.clock((client.serverNow() - Date.parse(ticket.queued_at)) / 1000));
 }
 
 // --- the duel
 
-function drawRoom({ room, identity }) {
-  const [title, text] = words.roomWords(room);
-  const [opponent] = room.others;
+function drawRoom({ room, identity, opponents }) {
+  const [title, text] = words.roomWords(room, opponents);
+  const named = room.others.find((one) => one.display_name === opponents[0]?.display_name);
+  const opponent = named ?? room.others[0];
   write("room-title", title);
   writeLine("room-text", text);
   write("room-you", initials(identity.name));
@@ -202,7 +212,7 @@ function tickDuel(room) {
 function drawOver(app) {
   const { room, isJoining, poolKey } = app;
   drawRematch(app);
-  const [title, text] = duelResult(room);
+  const [title, text] = duelResult(room, app.opponents);
   const board = room.state.leaderboard ?? [];
   const ownId = room.state.participant_id;
   write("over-title", title);
@@ -237,10 +247,16 @@ function spokenWords(app, screen) {
 function screenSpoken(app, screen) {
   if (screen === "challenge") return wordsOf(app).join(". ");
   if (screen === "lobby") return words.noticeText(app.matchmaking.notice);
-  if (screen === "search") return [words.noticeText(app.matchmaking.notice), ...words.searchWords(app.matchmaking, true)].join(" ");
-  if (screen === "room") return words.roomWords(app.room).join(" ");
+  if (screen === "search") return searchSpoken(app);
+  if (screen === "room") return words.roomWords(app.room, app.opponents).join(" ");
   if (screen === "quiz") return quizSpoken(app.room.state, verdictOf(app.room)[1]);
   if (screen !== "over") return "";
   const { text } = rematchWords(app.matchmaking.challenges, app.room.state.session?.match_id);
-  return [...duelResult(app.room), text].join(" ");
+  return [...duelResult(app.room, app.opponents), text].join(" ");
+}
+
+function searchSpoken(app) {
+  const { notice, match } = app.matchmaking;
+  const said = [words.noticeText(notice), ...words.searchWords(app.matchmaking, true, hasAccepted(app))];
+  return [...said, match?.stage === "accepting" ? words.readyCount(match) : ""].join(" ").trim();
 }
