@@ -49,6 +49,7 @@ _join = Page.as_view(template_name="join.html", camera="(self)")
 
 urlpatterns = [
     path("", _play),
+    path("challenges/<str:challenge_id>", _play),
     path("host", _host),
     path("host/<str:session_id>", _host),
     path("join", _join),

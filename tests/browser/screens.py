@@ -65,6 +65,28 @@ def answer(page: Page, index: int = 0) -> None:
     expect(choices(page).nth(index)).to_contain_text("Your answer")
 
 
+def play_to_the_end(ada: Page, ben: Page) -> None:
+    """Answer everything; without saying what is right, so either may win."""
+    for number in range(1, 4):
+        expect_duel(ada, "Ben", number=number)
+        answer(ada, 0)
+        expect_duel(ben, "Ada", number=number)
+        answer(ben, 1)
+    for page in (ada, ben):
+        expect(page.get_by_role("list", name="Standing")).to_be_visible()
+
+
+def own_id(page: Page) -> str:
+    """Return the id by which others challenge or invite who is in the lobby."""
+    shown = page.locator("#own-id")
+    expect(shown).to_have_text(re.compile("^guest-"))
+    return shown.inner_text()
+
+
+def open_section(page: Page, title: str) -> None:
+    page.get_by_role("heading", name=title).click()
+
+
 def own_score(page: Page) -> int:
     """Return one's own points, in a duel."""
     row = players(page).get_by_role("listitem").filter(has_text="(you)")

@@ -162,6 +162,8 @@ def test_the_keyboard_alone_is_enough(open_window: OpenWindow) -> None:
     press("Tab")
     expect(ada.get_by_role("button", name="Change name")).to_be_focused()
     press("Tab")
+    expect(ada.get_by_role("button", name="Copy your id")).to_be_focused()
+    press("Tab")
     expect(ada.get_by_role("radio").first).to_be_focused()
     press("ArrowDown")
     expect(ada.get_by_role("radio").nth(1)).to_be_checked()

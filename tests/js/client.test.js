@@ -232,6 +232,33 @@ test("to queue and to leave the queue are calls", async () => {
   assert.deepEqual(sent, [["join_queue", { pool_key: "duel", max_gap: 50 }], ["leave_queue", {}]]);
 });
 
+test("a ready check is answered, and what is told of the match next is the answer", async () => {
+  const { client, socket } = await connected();
+  socket.says("match_found", { match_id: "m1", accept_within_ms: 20_000 }, { id: FIRST, seq: 1 });
+  const accepting = client.acceptMatch("m1");
+  assert.deepEqual(socket.sent.at(-1).data, { match_id: "m1" });
+  let isDone = false;
+  accepting.then(() => (isDone = true));
+  socket.says("match_acceptance", { match_id: "older", accepted: 2, needed: 2 });
+  await settled();
+  assert.equal(isDone, false);
+  socket.says("match_acceptance", { match_id: "m1", accepted: 1, needed: 2 });
+  await settled();
+  assert.equal(isDone, true);
+});
+
+test("an answer to a ready check that comes too late is refused, and a lost one is told", async () => {
+  const { client, socket } = await connected();
+  const declining = client.declineMatch("m1");
+  const { type, ref } = socket.sent.at(-1);
+  assert.equal(type, "decline_match");
+  socket.says("error", { code: "not_awaiting_acceptance", detail: "Too late" }, { ref });
+  await assert.rejects(declining, { code: "not_awaiting_acceptance" });
+  const accepting = client.acceptMatch("m1");
+  socket.ends(1006);
+  await assert.rejects(accepting, { code: "connection_lost" });
+});
+
 test("to answer and to take another name are calls", async () => {
   const { client, socket } = await connected({ build: session });
   const answering = client.answer("q1", 2);

@@ -62,12 +62,40 @@ test("every function of an event has its route", async () => {
     [() => client.nextPhase("s1", undefined, as), "POST /v1/sessions/s1/next"],
     [() => client.finishEvent("s1", as), "POST /v1/sessions/s1/finish"],
   ];
+  await expectRoutes(routes);
+});
+
+async function expectRoutes(routes) {
   for (const [ask, route, body] of routes) {
     const asked = serverAnswers({});
     await ask();
-    const [{ url, method, body: sent }] = asked;
+    const [{ url, method, token, body: sent }] = asked;
     assert.deepEqual([url.replace(origin, `${method} `), sent], [route, body && JSON.stringify(body)]);
+    assert.ok(token === "Bearer t" || /sessions\/(by-code|join)/.test(route));
   }
+}
+
+test("every function of challenges, ratings and parties has its route", async () => {
+  const as = { origin, token: "t" };
+  const [challenges, parties] = ["/v1/matchmaking/challenges", "/v1/matchmaking/parties"];
+  await expectRoutes([
+    [() => client.createChallenge({ opponent_id: "ben" }, as), `POST ${challenges}`, { opponent_id: "ben" }],
+    [() => client.acceptChallenge("c1", as), `POST ${challenges}/c1/accept`],
+    [() => client.declineChallenge("c1", as), `POST ${challenges}/c1/decline`],
+    [() => client.cancelChallenge("c1", as), `POST ${challenges}/c1/cancel`],
+    [() => client.readChallenge("c/1", as), `GET ${challenges}/c%2F1`],
+    [() => client.incomingChallenges(as), `GET ${challenges}/incoming`],
+    [() => client.outgoingChallenges(as), `GET ${challenges}/outgoing`],
+    [() => client.askForRematch("m1", as), "POST /v1/matchmaking/matches/m1/rematch"],
+    [() => client.ratings(as), "GET /v1/matchmaking/ratings"],
+    [() => client.ratingHistory("duel", as), "GET /v1/matchmaking/ratings/duel/history"],
+    [() => client.createParty(as), `POST ${parties}`],
+    [() => client.readParty("p1", as), `GET ${parties}/p1`],
+    [() => client.inviteToParty("p1", "ben", as), `POST ${parties}/p1/invite`, { user_id: "ben" }],
+    [() => client.kickFromParty("p1", "ben", as), `POST ${parties}/p1/kick`, { user_id: "ben" }],
+    [() => client.joinParty("p1", as), `POST ${parties}/p1/join`],
+    [() => client.leaveParty("p1", as), `POST ${parties}/p1/leave`],
+  ]);
 });
 
 test("a picture is sent as it is", async () => {

@@ -45,6 +45,13 @@ const challenge = (id, more) => ({
   opponent: { user_id: "ada", display_name: "Ada" }, status: "PENDING", ...more,
 });
 const asked = (seq, id) => event(seq, "challenge_received", challenge(id));
+const accepting = (seq) => event(seq, "match_found", { ...found(seq).data, accept_within_ms: 20_000 });
+const acceptance = (accepted) => ({ type: "match_acceptance", data: { match_id: "m1", accepted, needed: 2 } });
+
+const [ADA_THERE, BEN_IN_PARTY] = ["ada", "ben"].map((id) => ({ user_id: id, display_name: id, connected: true }));
+const party = (more) => ({ party_id: "p1", leader: "ben", members: [BEN_IN_PARTY, ADA_THERE], status: "IDLE", ...more });
+const invitedTo = (seq, more) => event(seq, "party_invited", party({ members: [BEN_IN_PARTY], ...more }));
+const changed = (seq, more) => event(seq, "party_updated", party(more));
 const mine = { challenger: { user_id: "ada", display_name: "Ada" }, opponent: null };
 
 const play = (messages, start = MATCHMAKING) => [connected, restored({}), ...messages].reduce(reduce, start);
@@ -85,16 +92,30 @@ describe("a snapshot and events give what a fresh snapshot gives", () => {
       [asked(1, "c1"), event(2, "challenge_updated", challenge("c1", { status: "DECLINED" }))],
       {},
     ],
+    "a ready check": [
+      [joined(1), ping, accepting(2)],
+      { ticket: { ...TICKET, status: "RESERVED", match_id: "m1" }, match: { ...MATCH, status: "AWAITING_ACCEPTANCE" } },
+      "accept_by",
+    ],
+    "a ready check that all have passed": [
+      [joined(1), ping, accepting(2), acceptance(2), ready(3)],
+      { match: { ...MATCH, status: "CONFIRMED" }, session_id: "s1" },
+    ],
+    "a party": [[invitedTo(1), changed(2)], { party: party() }],
+    "a party that queues": [[changed(1), changed(2, { status: "QUEUED" })], { party: party({ status: "QUEUED" }) }],
+    "a party that one was sent away from": [[changed(1), changed(2, { members: [BEN_IN_PARTY] })], {}],
+    "a party that is over": [[changed(1), changed(2, { status: "DISBANDED" })], {}],
     "a second try": [
       [joined(1), found(2), cancelled(3), event(4, "match_found", { ...found(4).data, match_id: "m2" })],
       { ticket: { ...TICKET, status: "RESERVED", match_id: "m2" }, match: { ...MATCH, match_id: "m2" } },
     ],
   };
-  for (const [name, [events, snapshot]] of Object.entries(histories)) {
+  for (const [name, [events, snapshot, ofMatch]] of Object.entries(histories)) {
     test(name, () => {
       const seq = events.filter((message) => message.seq).length;
       const fresh = [connected, restored(snapshot, seq)].reduce(reduce, MATCHMAKING);
-      assert.deepEqual(without(play(events), "notice"), without(fresh, "notice"));
+      const compared = (state) => ({ ...without(state, "notice"), match: state.match && without(state.match, ofMatch) });
+      assert.deepEqual(compared(play(events)), compared(fresh));
     });
   }
 });
@@ -136,6 +157,59 @@ test("a queue update moves place, window and estimate", () => {
 test("a health check shows that there is a match before it is told", () => {
   assert.equal(play([joined(1), ping]).ticket.status, "RESERVED");
   assert.equal(play([ping]).ticket, null);
+});
+
+describe("a ready check", () => {
+  const of = ({ match: { stage, accept_by, accepted, needed } }) => [stage, accept_by, accepted, needed];
+  const on = [joined(1), accepting(2), acceptance(1)];
+
+  test("lasts from the match that was found, and counts who is ready", () => {
+    assert.deepEqual(of(play(on)), ["accepting", "2030-01-01T12:00:32.000Z", 1, 2]);
+    assert.deepEqual(of(play([joined(1), found(2)])), ["found", null, 0, null]);
+  });
+
+  test("is known still after a reconnect, and over when the match is on", () => {
+    const match = { ...MATCH, status: "AWAITING_ACCEPTANCE" };
+    assert.deepEqual(of(play([...on, restored({ match }, 2)])), ["accepting", "2030-01-01T12:00:32.000Z", 1, 2]);
+    assert.deepEqual(of(play([restored({ match }, 2)])), ["accepting", null, 0, null]);
+    assert.deepEqual(of(play([...on, ready(3)])), ["confirmed", null, 0, null]);
+    const isOn = restored({ match: { ...MATCH, status: "CONFIRMED" } }, 3);
+    assert.deepEqual(of(play([...on, isOn])), ["confirmed", null, 0, null]);
+  });
+
+  test("is not forgotten by a snapshot from before all had acknowledged", () => {
+    assert.deepEqual(of(play([...on, restored({ match: MATCH }, 2)]))[0], "accepting");
+    assert.deepEqual(of(play([restored({ match: MATCH }, 2), acceptance(1)])), ["accepting", null, 1, 2]);
+  });
+
+  test("of another match is none of ours", () => {
+    const state = play([joined(1), found(2)]);
+    assert.equal(reduce(state, { type: "match_acceptance", data: { match_id: "older", accepted: 1, needed: 2 } }), state);
+  });
+});
+
+test("opponents are those of the other teams, whoever tells of them", () => {
+  const cas = { user_id: "cas", display_name: "Cas", rating: 1500, color: null, team: 0 };
+  const state = play([restored({ match: { ...MATCH, players: [cas, ...MATCH.players] } })]);
+  assert.deepEqual(state.match.opponents, [BEN]);
+});
+
+describe("invitations to parties", () => {
+  const ids = (messages) => play(messages).invitations.map((each) => each.party_id);
+
+  test("are told newest first, each once, until one is in or the party is over", () => {
+    const two = [invitedTo(1), invitedTo(2, { party_id: "p2" })];
+    assert.deepEqual(ids([...two, invitedTo(3)]), ["p1", "p2"]);
+    assert.deepEqual(ids([...two, changed(3)]), ["p2"]);
+    assert.deepEqual(ids([...two, changed(3, { party_id: "p2", status: "DISBANDED", members: [] })]), ["p1"]);
+  });
+
+  test("survive a reconnect, and those that were missed are told", () => {
+    assert.deepEqual(ids([invitedTo(1), restored({}, 1)]), ["p1"]);
+    assert.deepEqual(ids([invitedTo(1), restored({ party: party() }, 2)]), []);
+    const missed = [invitedTo(1), invitedTo(2, { party_id: "p2" }), changed(3)];
+    assert.deepEqual(ids([restored({ missed, party: party() }, 3)]), ["p2"]);
+  });
 });
 
 describe("the notice", () => {

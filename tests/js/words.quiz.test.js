@@ -107,3 +107,19 @@ test("who listens hears the question with its choices, then the verdict, then th
   assert.equal(words.quizSpoken(state, "Right! 820 points."), "Right! 820 points.");
   assert.equal(words.quizSpoken({ ...state, phase: "leaderboard", correct_choice: 0 }, "Wrong."), "The answer is Mars. Wrong.");
 });
+
+test("the points of a team add up, where the players can be told apart", () => {
+  const place = (rank, name, score) => ({ rank, participant_id: name, display_name: name, score });
+  const leaderboard = [place(1, "Cas", 900), place(2, "Ada", 800), place(3, "Ben", 700), place(4, "Dan", 100)];
+  const participants = leaderboard.map(({ participant_id, display_name }) => ({ participant_id, display_name }));
+  const state = { leaderboard, participants, left: {}, participant_id: "Ada" };
+  const opponents = [{ display_name: "Cas" }, { display_name: "Dan" }];
+  const told = (more, against = opponents) => words.duelResult({ state: { ...state, ...more }, ending: "finished" }, against);
+  const place2 = "You are 2nd of 4 with 800 points.";
+  assert.deepEqual(told({}), ["Your team has won", `1500 to 1000. ${place2}`]);
+  assert.equal(told({}, [{ display_name: "Ben" }, { display_name: "Cas" }])[0], "The other team has won");
+  assert.deepEqual(told({}, []), ["The game is over", place2]);
+  assert.deepEqual(told({ left: { Dan: "left" } }), ["The game is over", `Dan left the game. ${place2}`]);
+  const twins = leaderboard.map((one) => ({ ...one, display_name: "Ada" }));
+  assert.equal(told({ leaderboard: twins })[0], "The game is over");
+});

@@ -65,6 +65,29 @@ test("a search is told step by step", () => {
   ]);
 });
 
+test("a ready check is told before and after one has accepted", () => {
+  const match = { stage: "accepting", opponents: [{ display_name: "Ben" }, { display_name: "Cas" }], accepted: 1, needed: 4 };
+  const state = { ticket: { status: "RESERVED" }, match };
+  assert.equal(words.searchStep(state), "accepting");
+  assert.equal(words.searchWords(state, true)[0], "Are you ready?");
+  assert.match(words.searchWords(state, true)[1], /^A match against Ben and Cas\./);
+  assert.equal(words.searchWords(state, true, true)[0], "You are ready");
+  assert.equal(words.readyCount(match), "1 of 4 have accepted");
+  assert.equal(words.readyCount({ accepted: 0, needed: null }), "");
+  assert.equal(words.searchWords({ ...state, match: { ...match, stage: "found" } }, true)[0], "Ben and Cas are there");
+});
+
+test("a pool of teams says how large they are", () => {
+  const pool = { name: "Evening", mode: "duel", time_control: "", rated: false };
+  assert.deepEqual(words.poolFacts({ ...pool, teams: 2, team_size: 2 }), ["Duel", "Not rated", "2 teams of 2"]);
+  assert.deepEqual(words.poolFacts({ ...pool, teams: 4, team_size: 1 }), ["Duel", "Not rated", "4 players"]);
+});
+
+test("who came by a challenge's link is told so", () => {
+  assert.equal(words.welcomeWords(true)[0], "You are challenged");
+  assert.equal(words.welcomeWords(false)[0], "Find somebody to play with");
+});
+
 const ADA = { participant_id: "p1", display_name: "Ada", connection_state: "connected" };
 const BEN = { participant_id: "p2", display_name: "Ben", connection_state: "connected" };
 const STATE = { restored: true, participant_id: "p1", away: {}, left: {}, phase: "lobby", participants: [ADA, BEN] };
@@ -80,6 +103,9 @@ test("a room says who is there", () => {
   assert.equal(words.roomWords(benIs("temporarily_disconnected"))[1], "Waiting for Ben.");
   const lost = benIs("temporarily_disconnected", { away: { p2: { since: "", grace_seconds: 30 } } });
   assert.match(words.roomWords(lost)[1], /^Ben has lost the connection/);
+  const four = { ...ROOM, others: [{ ...BEN, display_name: "Mate" }, BEN, { ...BEN, display_name: "Cas" }] };
+  const opponents = [BEN, { display_name: "Cas" }];
+  assert.deepEqual(words.roomWords(four, opponents), ["You are playing Ben and Cas", "Everybody is here."]);
   assert.equal(words.roomWords({ ...ROOM, state: { ...STATE, restored: false } })[0], "Restoring session…");
 });
 

@@ -6,14 +6,21 @@ import { isRefusal } from "../realtime/retry.js";
 import { matchmakingClient } from "../realtime/sockets.js";
 import { MATCHMAKING } from "../realtime/state.js";
 import { listenForAnswers } from "../quiz/view.js";
+import { Actions } from "../shared/actions.js";
 import { attempt, element, onClick, onSubmit, writeLine } from "../shared/dom.js";
 import { ask } from "../shared/frame.js";
 import { Identity } from "../shared/identity.js";
 import { Room } from "../shared/room.js";
 import { listenForSignIn } from "../shared/sign-in.js";
+import { hearOfChallenges, listenForChallenges, loadRecent } from "./challenges.js";
+import { refusalWords } from "./challenge-words.js";
+import { closeOpened, isWaiting, listenForOpened, loadOpened, openedByAddress } from "./opened.js";
+import { listenForRatings, loadRatings } from "./ratings.js";
+import { listenForReady } from "./ready.js";
 import { bannerClient, draw, screenOf, tick } from "./view.js";
 
 const POOLS_EVERY_MS = 10_000;
+const OPENED_EVERY_MS = 5_000;
 const WHY_EVERY_MS = 4_000;
 // In a large pool a look is dear, and who waits there does not wait for long.
 const LARGE_POOL = 200;
@@ -33,6 +40,13 @@ const GRACE_SECONDS = Number(document.body.dataset.graceSeconds);
  * @property {string | null} poolKey where the player queued last
  * @property {boolean} isJoining
  * @property {any | null} explanation why the ticket is not matched yet, when last asked
+ * @property {Actions} actions what is done about challenges, and about a ready check
+ * @property {string | null} acceptedId the match that the player has accepted in its ready check
+ * @property {readonly {display_name: string}[]} opponents those of the match that the room is of
+ * @property {string} news how a challenge ended, for a while
+ * @property {{user_id: string, display_name: string}[] | null} recent whom the player has met lately
+ * @property {import("./opened.js").Opened | null} opened the challenge whose link brought the player here
+ * @property {import("./ratings.js").Ratings} ratings
  */
 
 /** @type {App} */
@@ -47,7 +61,15 @@ const app = {
   poolKey: null,
   isJoining: false,
   explanation: null,
+  actions: new Actions(() => draw(app), refusalWords),
+  acceptedId: null,
+  opponents: [],
+  news: "",
+  recent: null,
+  opened: openedByAddress(),
+  ratings: { list: null, points: new Map() },
 };
+const redraw = () => draw(app);
 let unfollow = () => {};
 let isRenewing = false;
 
@@ -73,6 +95,8 @@ function enter() {
   unfollow = followPage(app.client);
   app.client.connect();
   loadPools();
+  loadRatings(app, redraw);
+  loadOpened(app, redraw);
   draw(app);
 }
 
@@ -82,15 +106,17 @@ function leave(reason = "") {
   app.room?.close();
   app.identity.forget();
   isRenewing = false;
-  Object.assign(app, { client: null, matchmaking: MATCHMAKING, room: null, pools: null });
+  Object.assign(app, { client: null, matchmaking: MATCHMAKING, room: null, pools: null, news: "", recent: null });
+  app.ratings = { list: null, points: new Map() };
   writeLine("welcome-note", reason);
   draw(app);
 }
 
 // --- what the server says
 
-function hear() {
+function hear({ detail: message }) {
   app.matchmaking = app.client.known;
+  hearOfChallenges(app, message, redraw);
   app.identity.lastSeq = app.client.lastSeq;
   app.poolKey = app.matchmaking.ticket?.pool_key ?? app.matchmaking.match?.pool_key ?? app.poolKey;
   enterRoom();
@@ -101,12 +127,16 @@ function enterRoom() {
   const { session_id: sessionId } = app.matchmaking;
   if (!sessionId || sessionId === app.doneSessionId || sessionId === app.room?.sessionId) return;
   app.room?.close();
+  closeOpened(app);
   const room = new Room(sessionId, app.identity, { graceSeconds: GRACE_SECONDS, fromStart: true });
   app.room = room;
+  app.opponents = app.matchmaking.match?.opponents ?? [];
   room.addEventListener("change", () => draw(app));
   room.addEventListener("end", () => {
     writeLine("over-error", "");
     app.client?.resync();
+    loadRatings(app, redraw);
+    loadRecent(app, redraw);
     draw(app);
   });
   room.open();
@@ -181,6 +211,10 @@ async function leaveGame({ currentTarget: button }) {
 }
 
 listenForSignIn(app.identity, enter);
+listenForChallenges(app, redraw);
+listenForOpened(app, redraw);
+listenForRatings(app, redraw);
+listenForReady(app);
 listenForAnswers(() => (screenOf(app) === "quiz" ? app.room : null));
 onSubmit("lobby-form", () => join(new FormData(element("lobby-form")).get("pool_key"), "lobby-error"));
 onClick("sign-out", () => leave());
@@ -197,5 +231,6 @@ for (const button of document.querySelectorAll("[data-leave]")) button.addEventL
 setInterval(() => document.hidden || tick(app), TICK_MS);
 setInterval(() => document.hidden || askWhy(), WHY_EVERY_MS);
 setInterval(() => document.hidden || (screenOf(app) === "lobby" && loadPools()), POOLS_EVERY_MS);
+setInterval(() => document.hidden || (screenOf(app) === "challenge" && isWaiting(app) && loadOpened(app, redraw)), OPENED_EVERY_MS);
 
 begin();

@@ -5,19 +5,26 @@ import { drawBoard, drawPlayers, drawQuiz, tickQuiz, verdictOf } from "../quiz/v
 import { element, fromTemplate, part, setText, write, writeLine } from "../shared/dom.js";
 import { drawBanner, drawWho, setTitle, show, speak } from "../shared/frame.js";
 import { bannerWords, initials, presenceOf } from "../shared/words.js";
+import { drawChallenges, drawRematch, drawRequests, newsOn, shownRequests } from "./challenges-view.js";
+import { askWords, rematchWords } from "./challenge-words.js";
+import { drawOpened, wordsOf } from "./opened.js";
+import { drawRatings } from "./ratings.js";
+import { drawReady, focusReady, hasAccepted, tickReady } from "./ready.js";
 import * as words from "./words.js";
 
 /** @typedef {import("./play.js").App} App */
 
 /** @param {App} app @returns {string} */
-export function screenOf({ identity, isLooking, matchmaking, room }) {
+export function screenOf({ identity, isLooking, matchmaking, room, opened }) {
   if (isLooking) return "restoring";
   if (!identity.isKnown) return "welcome";
   if (room) return roomScreen(room);
   if (!matchmaking.restored) return "restoring";
   const isExternalGame = matchmaking.match?.stage === "confirmed" && matchmaking.session_id === null;
-  const isOnTheWay = matchmaking.match?.stage === "found" || matchmaking.ticket !== null;
-  return isOnTheWay || isExternalGame ? "search" : "lobby";
+  const isOnTheWay = matchmaking.match !== null && matchmaking.match.stage !== "confirmed";
+  if (isOnTheWay || isExternalGame) return "search";
+  if (opened) return "challenge";
+  return matchmaking.ticket ? "search" : "lobby";
 }
 
 function roomScreen({ ending, state }) {
@@ -26,7 +33,7 @@ function roomScreen({ ending, state }) {
   return state.question && state.phase !== "lobby" ? "quiz" : "room";
 }
 
-const DRAW = { lobby: drawLobby, search: drawSearch, room: drawRoom, quiz: drawDuel, over: drawOver };
+const DRAW = { welcome: drawWelcome, lobby: drawLobby, challenge: drawOpened, search: drawSearch, room: drawRoom, quiz: drawDuel, over: drawOver };
 
 /** @param {App} app */
 export function draw(app) {
@@ -34,6 +41,8 @@ export function draw(app) {
   drawFrame(app, screen);
   DRAW[screen]?.(app);
   show(screen);
+  focusReady();
+  drawRequests(app, screen);
   drawConnection(app);
   speak(spokenWords(app, screen));
 }
@@ -41,7 +50,10 @@ export function draw(app) {
 /** Only what the clock moves. @param {App} app */
 export function tick(app) {
   const screen = screenOf(app);
-  if (screen === "search") drawClock(app);
+  drawRequests(app, screen);
+  if (screen === "lobby") drawChallenges(app);
+  if (screen === "challenge") drawOpened(app);
+  if (screen === "search") tickSearch(app);
   if (screen === "room") tickRoom(app.room);
   if (screen === "quiz") tickDuel(app.room);
   drawConnection(app);
@@ -51,13 +63,30 @@ const TITLES = { room: "In a game", quiz: "In a game", over: "Game over", restor
 
 function drawFrame(app, screen) {
   const { identity, client } = app;
-  setTitle(screen === "search" ? words.searchWords(app.matchmaking, true)[0] : (TITLES[screen] ?? ""));
+  setTitle(titleOf(app, screen));
   drawWho(identity.name, client);
+}
+
+/** What a tab in the background shall say. @param {App} app @param {string} screen */
+function titleOf(app, screen) {
+  if (screen === "search") return words.searchWords(app.matchmaking, true)[0];
+  const [asked] = shownRequests(app, screen);
+  if (asked) return askWords(asked);
+  return screen === "challenge" ? wordsOf(app)[0] : (TITLES[screen] ?? "");
+}
+
+function drawWelcome({ opened }) {
+  const [title, text] = words.welcomeWords(opened !== null);
+  write("welcome-title", title);
+  write("welcome-text", text);
 }
 
 // --- before a match
 
-function drawLobby({ identity, pools, matchmaking, isJoining }) {
+function drawLobby(app) {
+  const { identity, pools, matchmaking, isJoining } = app;
+  drawChallenges(app);
+  drawRatings(app);
   write("lobby-name", identity.name);
   writeLine("lobby-note", words.noticeText(matchmaking.notice));
   element("no-pools").hidden = pools === null || pools.length > 0;
@@ -91,21 +120,28 @@ function drawPool(pool, index) {
 function drawSearch(app) {
   const { matchmaking, identity } = app;
   const step = words.searchStep(matchmaking);
-  const [title, text] = words.searchWords(matchmaking, app.client.state === "open");
+  const [title, text] = words.searchWords(matchmaking, app.client.state === "open", hasAccepted(app));
   write("search-title", title);
   write("search-text", text);
   write("meeting-you", initials(identity.name));
   write("meeting-them", initials(matchmaking.match?.opponents[0]?.display_name ?? "") || "?");
-  element("meeting").dataset.step = step;
-  drawSteps(step);
+  const shownStep = step === "accepting" ? "confirming" : step;
+  element("meeting").dataset.step = shownStep;
+  drawSteps(shownStep);
+  drawReady(app);
   writeLine("search-note", words.noticeText(matchmaking.notice));
   drawFacts(matchmaking);
   drawWhy(app);
-  drawClock(app);
+  tickSearch(app);
   const link = element("join-link");
   link.hidden = step !== "ready" || !matchmaking.match.join_url;
   if (!link.hidden) link.href = matchmaking.match.join_url;
-  element("leave-queue").hidden = matchmaking.ticket === null;
+  element("leave-queue").hidden = matchmaking.ticket === null || step === "accepting";
+}
+
+function tickSearch(app) {
+  drawClock(app);
+  tickReady(app);
 }
 
 function drawSteps(step) {
@@ -119,8 +155,8 @@ function drawSteps(step) {
   }
 }
 
-function drawFacts({ ticket, waiting }) {
-  element("facts").hidden = ticket === null;
+function drawFacts({ ticket, waiting, match }) {
+  element("facts").hidden = ticket === null || match?.stage === "accepting";
   if (ticket === null) return;
   const place = ticket.position === null ? "–" : String(ticket.position);
   write("fact-position", waiting === null ? place : `${place} of ${Math.max(waiting, ticket.position ?? 0)}`);
@@ -136,16 +172,17 @@ function drawWhy({ matchmaking: { ticket }, explanation }) {
 }
 
 function drawClock({ matchmaking, client }) {
-  const { ticket } = matchmaking;
-  element("search-clock").hidden = ticket === null;
+  const { ticket, match } = matchmaking;
+  element("search-clock").hidden = ticket === null || match?.stage === "accepting";
   if (ticket) write("search-clock", words.clock((client.serverNow() - Date.parse(ticket.queued_at)) / 1000));
 }
 
 // --- the duel
 
-function drawRoom({ room, identity }) {
-  const [title, text] = words.roomWords(room);
-  const [opponent] = room.others;
+function drawRoom({ room, identity, opponents }) {
+  const [title, text] = words.roomWords(room, opponents);
+  const named = room.others.find((one) => one.display_name === opponents[0]?.display_name);
+  const opponent = named ?? room.others[0];
   write("room-title", title);
   writeLine("room-text", text);
   write("room-you", initials(identity.name));
@@ -172,8 +209,10 @@ function tickDuel(room) {
   writeLine("quiz-foot", words.nextWords(room, seconds) || words.absenceWords(room));
 }
 
-function drawOver({ room, isJoining, poolKey }) {
-  const [title, text] = duelResult(room);
+function drawOver(app) {
+  const { room, isJoining, poolKey } = app;
+  drawRematch(app);
+  const [title, text] = duelResult(room, app.opponents);
   const board = room.state.leaderboard ?? [];
   const ownId = room.state.participant_id;
   write("over-title", title);
@@ -201,9 +240,23 @@ export function bannerClient({ client, room }) {
 function spokenWords(app, screen) {
   const lost = bannerWords(bannerClient(app))[0];
   if (lost) return lost;
+  const asked = shownRequests(app, screen).map((one) => `${askWords(one)}.`);
+  return [...asked, newsOn(app, screen), screenSpoken(app, screen)].filter(Boolean).join(" ");
+}
+
+function screenSpoken(app, screen) {
+  if (screen === "challenge") return wordsOf(app).join(". ");
   if (screen === "lobby") return words.noticeText(app.matchmaking.notice);
-  if (screen === "search") return [words.noticeText(app.matchmaking.notice), ...words.searchWords(app.matchmaking, true)].join(" ");
-  if (screen === "room") return words.roomWords(app.room).join(" ");
+  if (screen === "search") return searchSpoken(app);
+  if (screen === "room") return words.roomWords(app.room, app.opponents).join(" ");
   if (screen === "quiz") return quizSpoken(app.room.state, verdictOf(app.room)[1]);
-  return screen === "over" ? duelResult(app.room).join(" ") : "";
+  if (screen !== "over") return "";
+  const { text } = rematchWords(app.matchmaking.challenges, app.room.state.session?.match_id);
+  return [...duelResult(app.room, app.opponents), text].join(" ");
+}
+
+function searchSpoken(app) {
+  const { notice, match } = app.matchmaking;
+  const said = [words.noticeText(notice), ...words.searchWords(app.matchmaking, true, hasAccepted(app))];
+  return [...said, match?.stage === "accepting" ? words.readyCount(match) : ""].join(" ").trim();
 }

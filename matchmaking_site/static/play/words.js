@@ -2,6 +2,15 @@
 
 import { someNames } from "../shared/words.js";
 
+/** Before anybody has signed in. @param {boolean} isChallenged did the link of a challenge lead here? @returns {[title: string, text: string]} */
+export function welcomeWords(isChallenged) {
+  if (isChallenged) return ["You are challenged", "Say what you want to be called, and see who asks for a game."];
+  return [
+    "Find somebody to play with",
+    "A match starts only when both of you have answered. Nobody is ever sent to an opponent who is not there.",
+  ];
+}
+
 /** @param {number} seconds @returns {string} such as 1:05 or 61:00 */
 export function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
@@ -55,23 +64,28 @@ function plain(word) {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** @param {{name: string, mode: string, time_control: string, rated: boolean, accept_seconds?: number | null}} pool */
+/**
+ * @param {{name: string, mode: string, time_control: string, rated: boolean, accept_seconds?: number | null,
+ *   teams?: number, team_size?: number}} pool
+ */
 export function poolFacts(pool) {
   const mode = plain(pool.mode);
   const facts = [mode === pool.name ? "" : mode, pool.time_control, pool.rated ? "Rated" : "Not rated"];
+  const { teams = 2, team_size: size = 1 } = pool;
+  if (teams * size > 2) facts.push(size === 1 ? `${teams} players` : `${teams} teams of ${size}`);
   if (pool.accept_seconds) facts.push("With ready check");
   return facts.filter(Boolean);
 }
 
 /** @param {{display_name: string}[]} opponents */
 export function names(opponents) {
-  return opponents.map((one) => one.display_name).join(", ") || "Your opponent";
+  return someNames(opponents) || "Your opponent";
 }
 
 const MATCH_CANCELLED = {
   you_unreachable: "Your connection did not answer in time, so that match could not be made.",
   opponent_unreachable: "Your opponent was not there after all.",
-  delivery_failed: "The match could not be confirmed with both of you in time.",
+  delivery_failed: "The match could not be confirmed with everybody in time.",
   opponent_cancelled: "Your opponent left just before the match.",
   you_declined: "You declined the match.",
   opponent_declined: "Your opponent declined the match.",
@@ -99,37 +113,54 @@ export function noticeText(notice) {
 /** Where a search is: the step that is under way. */
 export function searchStep({ ticket, match }) {
   if (match?.stage === "confirmed") return "ready";
+  if (match?.stage === "accepting") return "accepting";
   if (match) return "confirming";
   return ticket?.status === "RESERVED" ? "checking" : "searching";
 }
 
-/** @type {Record<string, (who: string) => [title: string, text: string]>} */
+/** @type {Record<string, (who: string, areMany: boolean) => [title: string, text: string]>} */
 const SEARCH = {
   searching: () => ["Searching for an opponent", "You can keep this page in the background."],
-  checking: () => ["Somebody suits you", "Checking that both of you are really there."],
-  confirming: (who) => [`${who} is there`, "Confirming the match with both of you."],
-  ready: (who) => ["Your game is ready", `${who} is waiting for you.`],
+  checking: () => ["Somebody suits you", "Checking that everybody is really there."],
+  accepting: (who) => ["Are you ready?", `A match against ${who}. Who does not accept in time leaves the queue.`],
+  accepted: (who) => ["You are ready", `The match against ${who} begins when everybody has accepted.`],
+  confirming: (who, areMany) => [`${who} ${areMany ? "are" : "is"} there`, "Confirming the match with everybody."],
+  ready: (who, areMany) => ["Your game is ready", `${who} ${areMany ? "are" : "is"} waiting for you.`],
 };
 
-/** @param {any} state @param {boolean} isConnected @returns {[title: string, text: string]} */
-export function searchWords(state, isConnected) {
-  const [title, text] = SEARCH[searchStep(state)](names(state.match?.opponents ?? []));
+/**
+ * @param {any} state
+ * @param {boolean} isConnected
+ * @param {boolean} [hasAccepted] in a ready check, has the player said that it is ready?
+ * @returns {[title: string, text: string]}
+ */
+export function searchWords(state, isConnected, hasAccepted = false) {
+  const opponents = state.match?.opponents ?? [];
+  const step = searchStep(state);
+  const told = step === "accepting" && hasAccepted ? "accepted" : step;
+  const [title, text] = SEARCH[told](names(opponents), opponents.length > 1);
   return [title, isConnected ? text : "Without a connection your place is kept for a short while only."];
+}
+
+/** How many are ready, empty where that is not known. @param {{accepted: number, needed: number | null}} match */
+export function readyCount({ accepted, needed }) {
+  return needed === null ? "" : `${accepted} of ${needed} have accepted`;
 }
 
 /**
  * The room before the first question: waiting for both, then a countdown.
  * @param {import("../shared/room.js").Room} room
+ * @param {readonly {display_name: string}[]} [opponents] of the match, where there are teams
  * @returns {[title: string, text: string]}
  */
-export function roomWords({ state, client, others }) {
+export function roomWords({ state, client, others }, opponents = []) {
   if (!state.restored) return ["Restoring session…", ""];
-  const title = `You are playing ${someNames(others)}`;
+  const title = `You are playing ${someNames(others.length > 1 && opponents.length ? opponents : others)}`;
   if (client.state !== "open") return [title, "Without a connection your place is kept for a short while only."];
   const lost = others.filter((one) => state.away[one.participant_id]);
   if (lost.length) return [title, `${someNames(lost)} has lost the connection. The place is kept for a while.`];
   const absent = others.filter((one) => one.connection_state !== "connected");
-  return [title, absent.length ? `Waiting for ${someNames(absent)}.` : "Both of you are here."];
+  return [title, absent.length ? `Waiting for ${someNames(absent)}.` : others.length > 1 ? "Everybody is here." : "Both of you are here."];
 }
 
 /** What others' absence means for a question that is open; empty while all are there. */

@@ -109,18 +109,52 @@ const ENDED = {
   signed_out: ["Your sign-in is not valid any more", "Please sign in again."],
 };
 
-/** How a duel ended. @param {{state: any, ending: string | null}} room @returns {[title: string, text: string]} */
-export function duelResult({ state, ending }) {
+/**
+ * How a game of teams ended: the points of a team add up. Null where the players cannot be told apart by their names, or
+ * somebody has left.
+ * @param {any} state
+ * @param {readonly {display_name: string}[]} opponents
+ * @returns {[title: string, text: string] | null}
+ */
+export function teamResult({ leaderboard, participants, left }, opponents) {
+  const board = leaderboard ?? [];
+  const names = new Set(board.map((/** @type {Standing} */ one) => one.display_name));
+  const theirs = new Set(opponents.map((one) => one.display_name));
+  const hasLeft = participants.some((/** @type {any} */ one) => left[one.participant_id]);
+  if (names.size !== board.length || hasLeft || opponents.length === 0) return null;
+  const sum = (/** @type {Standing[]} */ some) => some.reduce((total, one) => total + one.score, 0);
+  const isTheirs = (/** @type {Standing} */ one) => theirs.has(one.display_name);
+  const [own, other] = [sum(board.filter((one) => !isTheirs(one))), sum(board.filter(isTheirs))];
+  const title = own === other ? "A draw" : own > other ? "Your team has won" : "The other team has won";
+  return [title, `${own} to ${other}.`];
+}
+
+/**
+ * How a duel ended.
+ * @param {{state: any, ending: string | null}} room
+ * @param {readonly {display_name: string}[]} [opponents] of the match, where there are teams
+ * @returns {[title: string, text: string]}
+ */
+export function duelResult({ state, ending }, opponents = []) {
   const ownReason = state.left[state.participant_id];
   if (ending === "left" || ownReason === "left") return ENDED.left;
   if (ENDED[ending]) return ENDED[ending];
   if (ownReason) return ["You have lost", "You were away for too long."];
+  if (state.participants.length > 2) return resultOfMany(state, opponents);
   const gone = departures(state);
   const won = outcome(state.leaderboard ?? [], state.participant_id) ?? (gone ? "won" : null);
   const others = state.participants.filter((/** @type {any} */ one) => one.participant_id !== state.participant_id);
   const name = others[0]?.display_name ?? "Your opponent";
   const titles = { won: "You have won", lost: `${name} has won`, draw: "A draw" };
   return [titles[won] ?? "The game is over", gone];
+}
+
+/** @returns {[title: string, text: string]} */
+function resultOfMany(/** @type {any} */ state, /** @type {readonly {display_name: string}[]} */ opponents) {
+  const own = placeOf(state.leaderboard ?? [], state.participant_id);
+  const place = own ? placeWords(state.leaderboard, state.participant_id) : "";
+  const [title, sums] = teamResult(state, opponents) ?? ["The game is over", departures(state)];
+  return [title, [sums, place].filter(Boolean).join(" ")];
 }
 
 /** @type {Record<string, [title: string, text: string]>} */

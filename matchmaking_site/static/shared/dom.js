@@ -48,6 +48,35 @@ export function drawList(list, items, make, draw) {
   items.forEach((item, index) => draw(list.children[index], item, index));
 }
 
+/**
+ * The same for items that come and go while somebody is about to press one: each keeps its own child.
+ * @template T
+ * @param {Element} list
+ * @param {readonly T[]} items
+ * @param {(item: T) => string} keyOf
+ * @param {() => any} make
+ * @param {(child: any, item: T) => void} draw
+ */
+export function drawKeyed(list, items, keyOf, make, draw) {
+  const keys = new Set(items.map(keyOf));
+  const known = new Map();
+  for (const child of /** @type {any} */ ([...list.children])) {
+    if (keys.has(child.dataset.key)) known.set(child.dataset.key, child);
+    else child.remove();
+  }
+  items.forEach((item, index) => {
+    const child = known.get(keyOf(item)) ?? make();
+    child.dataset.key = keyOf(item);
+    if (list.children[index] !== child) list.insertBefore(child, list.children[index] ?? null);
+    draw(child, item);
+  });
+}
+
+/** A button that waits keeps the focus, which a disabled one would lose. @param {Element} button @param {boolean} waits */
+export function setWaiting(button, waits) {
+  button.setAttribute("aria-disabled", String(waits));
+}
+
 /** An avatar's colour, the same for a name on every screen. @param {string} name */
 export function hueOf(name) {
   return [...name].reduce((sum, character) => sum + character.codePointAt(0), 0) % HUES;

@@ -1,11 +1,14 @@
 /** All of the client in one import. */
 
+export * from "./challenges.js";
 export { CommandError } from "./commands.js";
 export { makeDeviceId } from "./device.js";
 export * from "./events.js";
 export { MatchmakingClient } from "./matchmaking.js";
 export { followPage } from "./page.js";
+export * from "./parties.js";
 export { CLOSE_CODES } from "./protocol.js";
+export * from "./ratings.js";
 export { call, Problem, signInAsGuest, tokenKeeper } from "./rest.js";
 export { SessionClient } from "./session.js";
 export { matchmakingClient, sessionClient } from "./sockets.js";

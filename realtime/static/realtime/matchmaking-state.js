@@ -1,5 +1,7 @@
 /** What each message of `/ws/matchmaking/` changes; see state.js. */
 
+import { afterMissed, afterParty, withInvitation } from "./party-state.js";
+
 /** @import { ActiveState, Challenge, Changes, FoundMatch, Match, MatchmakingEvent, MatchmakingMessage } from "./types.js" */
 /** @import { MatchmakingState, Notice, Ticket } from "./types.js" */
 
@@ -18,6 +20,7 @@ export const MATCHMAKING = Object.freeze({
   session_id: null,
   challenges: Object.freeze({ incoming: [], outgoing: [] }),
   party: null,
+  invitations: [],
   notice: null,
 });
 
@@ -30,6 +33,7 @@ export const matchmaking = {
     ...activeOf(data, state),
     restored: true,
     seq: data.seq,
+    invitations: afterMissed(state, data.missed, data.party),
     notice: noticeOf(data.missed, state.notice),
   }),
 
@@ -54,25 +58,34 @@ export const matchmaking = {
   // A health check goes to reserved players alone. With a ticket that searches, it says that there is a match.
   ping: (state) => onTicket(state, state.ticket?.queue_entry_id, { status: "RESERVED" }, { notice: null }),
 
-  match_found: (state, data) => ({
+  match_found: (state, data, { timestamp }) => ({
     ...onTicket(state, data.queue_entry_id, { status: "RESERVED", match_id: data.match_id }),
     match: {
       match_id: data.match_id,
       game_id: data.game_id,
       pool_key: data.pool_key,
-      stage: "found",
+      stage: data.accept_within_ms === undefined ? "found" : "accepting",
       opponents: data.opponents,
       color: data.color,
       join_url: null,
+      ...NO_READY_CHECK,
+      accept_by: data.accept_within_ms === undefined ? null : later(timestamp, data.accept_within_ms),
     },
     notice: null,
   }),
+
+  match_acceptance: (state, { match_id, accepted, needed }) => {
+    const { match } = state;
+    const isOurs = match?.match_id === match_id && match.stage !== "confirmed";
+    return isOurs ? { ...state, match: { ...match, stage: "accepting", accepted, needed } } : state;
+  },
 
   match_ready: (state, data) => ({
     ...state,
     ticket: null,
     match: {
       ...(state.match?.match_id === data.match_id ? state.match : UNKNOWN_MATCH),
+      ...NO_READY_CHECK,
       match_id: data.match_id,
       game_id: data.game_id,
       stage: "confirmed",
@@ -96,6 +109,10 @@ export const matchmaking = {
   challenge_received: (state, challenge) => withChallenge(state, challenge),
 
   challenge_updated: (state, challenge) => withChallenge(state, challenge),
+
+  party_invited: (state, party) => ({ ...state, invitations: withInvitation(state.invitations, party) }),
+
+  party_updated: (state, party) => ({ ...state, ...afterParty(state, party) }),
 };
 
 /**
@@ -109,6 +126,14 @@ function withChallenge(state, challenge) {
   const waiting = challenge.status === "PENDING" ? [challenge, ...others] : others;
   waiting.sort((one, other) => (one.challenge_id < other.challenge_id ? 1 : -1));
   return { ...state, challenges: { ...state.challenges, [side]: waiting } };
+}
+
+/** @type {Readonly<Pick<FoundMatch, "accept_by" | "accepted" | "needed">>} */
+const NO_READY_CHECK = Object.freeze({ accept_by: null, accepted: 0, needed: null });
+
+/** @param {string} time as the wire has it @param {number} ms */
+function later(time, ms) {
+  return new Date(Date.parse(time) + ms).toISOString();
 }
 
 /** @type {Readonly<Pick<FoundMatch, "pool_key" | "opponents" | "color">>} */
@@ -152,16 +177,24 @@ function ticketWithout(ticket, queueEntryId) {
  * @returns {FoundMatch}
  */
 function matchOf(match, state) {
+  const known = state.match?.match_id === match.match_id ? state.match : null;
+  const isOn = match.status === "CONFIRMED";
+  const own = match.players.find((player) => player.user_id === state.user_id);
+  const { accept_by, accepted, needed } = isOn ? NO_READY_CHECK : (known ?? NO_READY_CHECK);
+  const isAccepting = match.status === "AWAITING_ACCEPTANCE" || known?.stage === "accepting";
   return {
     match_id: match.match_id,
     game_id: match.game_id,
     pool_key: match.pool_key,
-    stage: match.status === "CONFIRMED" ? "confirmed" : "found",
+    stage: isOn ? "confirmed" : isAccepting ? "accepting" : "found",
     opponents: match.players
-      .filter((player) => player.user_id !== state.user_id)
+      .filter((player) => player.team !== own?.team)
       .map(({ user_id, display_name, rating }) => ({ user_id, display_name, rating })),
-    color: match.players.find((player) => player.user_id === state.user_id)?.color ?? null,
-    join_url: state.match?.match_id === match.match_id ? state.match.join_url : null,
+    color: own?.color ?? null,
+    join_url: known?.join_url ?? null,
+    accept_by,
+    accepted,
+    needed,
   };
 }
 

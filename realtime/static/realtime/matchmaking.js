@@ -21,6 +21,7 @@ const MAX_READS = 3;
  * @property {string} pool_key
  * @property {string[]} [regions] to play in; without it those of one's preferences
  * @property {Record<string, number>} [latencies] in ms by region
+ * @property {string} [party_id] of the party that one leads: all of it queue
  * @property {number} [max_gap] one's own limit of the rating gap
  * @property {Record<string, unknown>} [metadata] up to 2 KiB of JSON
  */
@@ -56,6 +57,45 @@ export class MatchmakingClient extends SocketClient {
    */
   async leaveQueue(which = {}) {
     await this.request("leave_queue", which);
+  }
+
+  /**
+   * Say that one is ready, in a pool with a ready check.
+   * @param {string} matchId
+   * @returns {Promise<void>} once the server says how the match goes on; rejected with a `CommandError`
+   */
+  acceptMatch(matchId) {
+    return this.#answerMatch("accept_match", matchId);
+  }
+
+  /**
+   * Say that one will not play: the match is off, and one's ticket ends.
+   * @param {string} matchId
+   * @returns {Promise<void>} rejected with a `CommandError`
+   */
+  declineMatch(matchId) {
+    return this.#answerMatch("decline_match", matchId);
+  }
+
+  /**
+   * An answer that is taken is not answered by itself: what is told of the match next is, to all of its players.
+   * @param {"accept_match" | "decline_match"} type
+   * @param {string} matchId
+   */
+  async #answerMatch(type, matchId) {
+    const stop = new AbortController();
+    /** @type {Promise<void>} */
+    const isTold = new Promise((resolve) => {
+      const hear = (/** @type {CustomEvent<MatchmakingMessage>} */ { detail: { data } }) => {
+        if ("match_id" in data && data.match_id === matchId) resolve();
+      };
+      this.addEventListener("message", hear, { signal: stop.signal });
+    });
+    try {
+      await Promise.race([this.request(type, { match_id: matchId }), isTold]);
+    } finally {
+      stop.abort();
+    }
   }
 
   /**

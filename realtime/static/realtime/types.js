@@ -14,6 +14,8 @@
  * @typedef {(wish: {fresh: boolean}) => string | Promise<string>} GetToken
  */
 
+/** Where the service is, and the token of who asks it over REST. @typedef {{origin?: string, token: string}} As */
+
 /**
  * What every client is made from.
  * @typedef {object} ClientOptions
@@ -113,6 +115,30 @@
 
 /** @typedef {{incoming: readonly Challenge[], outgoing: readonly Challenge[]}} Challenges */
 
+/** @typedef {{user_id: string, display_name: string, connected: boolean}} PartyMember */
+
+/**
+ * Players who queue as one, the leader for all; `leader` is a user id.
+ * @typedef {object} Party
+ * @property {string} party_id
+ * @property {string} leader
+ * @property {PartyMember[]} members in the order of joining
+ * @property {"IDLE" | "QUEUED" | "PLAYING" | "DISBANDED"} status
+ */
+
+/** @typedef {{pool_key: string, rating: number, deviation: number, provisional: boolean, games: number}} Rating */
+
+/**
+ * A match in the history of a rating; `expected` and `score` are shares of opponents beaten.
+ * @typedef {{match_id: string, at: string, before: number, after: number, expected: number, score: number}} RatingPoint
+ */
+
+/**
+ * Part of a list; `next` is the address of the following part, or null.
+ * @template T
+ * @typedef {{results: T[], next: string | null}} Page
+ */
+
 /**
  * All that a user is in: `GET /v1/matchmaking/active`.
  * @typedef {object} ActiveState
@@ -120,7 +146,7 @@
  * @property {Match | null} match
  * @property {string | null} session_id
  * @property {Challenges} challenges
- * @property {Record<string, unknown> | null} party
+ * @property {Party | null} party
  */
 
 /** @typedef {"lobby" | "question" | "leaderboard" | "finished"} Phase */
@@ -228,11 +254,14 @@
  * @typedef {Frame<"queue_joined", Ticket>
  *   | Frame<"queue_cancelled", {queue_entry_id: string, reason: string}>
  *   | Frame<"match_found", {match_id: string, game_id: string, queue_entry_id: string | null, pool_key: string | null,
- *       opponents: Opponent[], color: string | null, team: number, ack_within_ms: number}>
+ *       opponents: Opponent[], color: string | null, team: number, ack_within_ms: number, accept_within_ms?: number}>
  *   | Frame<"match_ready", {match_id: string, game_id: string, session_id?: string, join_url?: string}>
  *   | Frame<"match_cancelled", {match_id: string, reason: string, requeued: boolean, queue_entry_id: string | null,
  *       position: number | null}>
- *   | Frame<"challenge_received" | "challenge_updated", Challenge>} MatchmakingEvent the durable ones
+ *   | Frame<"challenge_received", Challenge>
+ *   | Frame<"challenge_updated", Challenge>
+ *   | Frame<"party_invited", Party>
+ *   | Frame<"party_updated", Party>} MatchmakingEvent the durable ones
  */
 
 /**
@@ -241,6 +270,7 @@
  *   | Frame<"state_restored", ActiveState & Resumption<MatchmakingEvent>>
  *   | Frame<"queue_update", {queue_entry_id: string, position: number, estimated_wait: number | null, waiting: number,
  *       rating_window: number}>
+ *   | Frame<"match_acceptance", {match_id: string, accepted: number, needed: number}>
  *   | Frame<"active_read", ActiveState>} MatchmakingMessage
  */
 
@@ -278,14 +308,19 @@
  */
 
 /**
+ * `accepting` is the ready check, where the pool has one. A client that comes back while it is on does not know
+ * `accept_by`, nor `needed` before the next `match_acceptance`.
  * @typedef {object} FoundMatch
  * @property {string} match_id
  * @property {string | null} game_id
  * @property {string | null} pool_key
- * @property {"found" | "confirmed"} stage
+ * @property {"found" | "accepting" | "confirmed"} stage
  * @property {Opponent[]} opponents
  * @property {string | null} color
  * @property {string | null} join_url
+ * @property {string | null} accept_by when the ready check ends
+ * @property {number} accepted how many players have said that they are ready
+ * @property {number | null} needed how many have to
  */
 
 /** @typedef {{type: string, seq: number | undefined, reason: string, requeued: boolean, position: number | null}} Notice */
@@ -301,7 +336,8 @@
  * @property {FoundMatch | null} match
  * @property {string | null} session_id
  * @property {Challenges} challenges
- * @property {Record<string, unknown> | null} party
+ * @property {Party | null} party
+ * @property {readonly Party[]} invitations parties that the user may join, the newest first; from events alone
  * @property {Notice | null} notice what happened last, for people
  */
 
