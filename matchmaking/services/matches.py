@@ -368,9 +368,9 @@ def confirm(answers: Mapping[UUID, Mapping[str, datetime]], *, now: datetime) ->
         )
         players = [p for match in whole for p in match.players.all()]
         _note_confirmed(players, answers)
-        _open_games(whole, now=now)
+        gone = _open_games(whole, now=now)
         ready = [event for match in whole for event in _ready_events(match)]
-        told = [*released, *ready, *party_events.of_players(players)]
+        told = [*released, *ready, *party_events.of_players([*players, *gone])]
         emit([*told, *arranged.tell_confirmed(whole, now=now)], now=now)
     for match in whole:
         log_match("match_confirmed", match, seconds=round((now - match.created_at).total_seconds(), 3))
@@ -388,13 +388,17 @@ def _split(matches: Sequence[Match]) -> tuple[list[Match], list[Match]]:
     return [match for match in matches if match not in over], over
 
 
-def _open_games(confirmed: Sequence[Match], *, now: datetime) -> None:
+def _open_games(confirmed: Sequence[Match], *, now: datetime) -> list[MatchPlayer]:
+    """Let the players in; return who has lost its place to one of them."""
+    gone = []
     game_host().start([match.id for match in confirmed if match.fills_id is None], now=now)
     for match in confirmed:
         if match.fills_id is not None:
             place = backfills.seat(match, now=now)
             (comes,) = match.players.all()
             game_host().replace(Place(place.match_id, place.user_id), _seat(comes), now=now)
+            gone.append(MatchPlayer.objects.get(match_id=place.match_id, user_id=place.user_id))
+    return gone
 
 
 def _release(held: Sequence[tuple[Match, Sequence[Ticket]]], *, now: datetime) -> list[Outgoing]:
