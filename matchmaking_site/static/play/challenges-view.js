@@ -1,64 +1,11 @@
-/** Challenges on the page: those to the player above every screen, and one's own in the lobby. */
+/** One's own challenges on the page: in the lobby, and after a game. */
 
-import { drawKeyed, drawList, element, fromTemplate, hueOf, part, setText, setWaiting, write, writeLine } from "../shared/dom.js";
-import { initials } from "../shared/words.js";
-import { creating, keyOf, REMATCH } from "./challenges.js";
-import { askWords, challengeFacts, ownWords, rematchWords } from "./challenge-words.js";
+import { drawKeyed, drawList, element, fromTemplate, part, setText, setWaiting, write, writeLine } from "../shared/dom.js";
+import { creating, keyOf, msLeft, REMATCH } from "./challenges.js";
+import { challengeFacts, ownWords, rematchWords } from "./challenge-words.js";
+import { drawFacts, drawRefusal } from "./parts.js";
 
 /** @typedef {import("./play.js").App} App */
-/** @typedef {import("../realtime/types.js").Challenge} Challenge */
-
-/** Where a player can answer; who plays cannot accept. */
-const SCREENS = new Set(["lobby", "search", "over", "challenge"]);
-
-/** Those to the player that are shown, the oldest first: a new one moves none of them. @param {App} app @param {string} screen @returns {Challenge[]} */
-export function shownRequests(app, screen) {
-  const { challenges, match } = app.matchmaking;
-  const isInMatch = match !== null && screen === "search";
-  if (!SCREENS.has(screen) || isInMatch) return [];
-  const openedId = screen === "challenge" ? app.opened?.id : null;
-  return challenges.incoming.filter((one) => one.challenge_id !== openedId && msLeft(app, one) > 0).reverse();
-}
-
-/** How a challenge ended, where that disturbs no game. @param {App} app @param {string} screen */
-export function newsOn(app, screen) {
-  return SCREENS.has(screen) ? app.news : "";
-}
-
-/** @param {App} app @param {Challenge} challenge */
-export function msLeft({ client }, { expires_at: time }) {
-  return Date.parse(time) - (client?.serverNow() ?? Date.now());
-}
-
-/** @param {App} app @param {string} screen */
-export function drawRequests(app, screen) {
-  const requests = shownRequests(app, screen);
-  const list = element("requests");
-  const hadFocus = list.contains(document.activeElement);
-  drawKeyed(list, requests, (one) => one.challenge_id, () => fromTemplate("request-template"), (item, one) => drawRequest(item, one, app));
-  if (hadFocus && !list.contains(document.activeElement)) element(`${screen}-title`).focus();
-  writeLine("news", newsOn(app, screen));
-  element("incoming").hidden = requests.length === 0 && element("news").hidden;
-}
-
-function drawRequest(item, challenge, app) {
-  const { challenge_id: id, challenger } = challenge;
-  item.dataset.challenge = id;
-  drawAvatar(item, challenger.display_name);
-  const title = item.querySelector(".request-title");
-  title.id = `request-${id}`;
-  setText(title, askWords(challenge));
-  const facts = challengeFacts(challenge, { isOwn: false, pools: app.pools, msLeft: msLeft(app, challenge) });
-  drawFacts(item.querySelector(".facts-line"), facts);
-  const isUnderWay = app.actions.isUnderWay(keyOf(id));
-  drawRefusal(item, app.actions.refusal(keyOf(id)));
-  for (const button of item.querySelectorAll("button")) {
-    button.setAttribute("aria-describedby", title.id);
-    setWaiting(button, isUnderWay);
-  }
-}
-
-// --- one's own
 
 /** The section in the lobby. @param {App} app */
 export function drawChallenges(app) {
@@ -142,25 +89,4 @@ export function drawRematch(app) {
   setWaiting(button, isUnderWay);
   writeLine("rematch-text", text);
   writeLine("rematch-error", app.actions.refusal(REMATCH));
-}
-
-// --- parts of both
-
-/** @param {any} item @param {string} name */
-function drawAvatar(item, name) {
-  const avatar = item.querySelector(".avatar");
-  avatar.dataset.hue = String(hueOf(name));
-  setText(avatar, initials(name));
-}
-
-/** @param {Element} line @param {readonly string[]} facts */
-export function drawFacts(line, facts) {
-  drawList(line, facts, () => part("span", ""), setText);
-}
-
-/** @param {any} item @param {string} text */
-function drawRefusal(item, text) {
-  const line = item.querySelector(".error");
-  setText(line, text);
-  line.hidden = text === "";
 }

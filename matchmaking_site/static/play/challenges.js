@@ -7,13 +7,17 @@ import { endWords, recentOpponents, rematchWords } from "./challenge-words.js";
 /** @typedef {import("./play.js").App} App */
 
 const PATH = "/v1/matchmaking/challenges";
-const NEWS_MS = 20_000;
 const RECENT = 6;
 const NEW = "challenge:new";
 
 /** The key of what is done about a challenge. @param {string} id */
 export const keyOf = (id) => `challenge:${id}`;
 export const REMATCH = "rematch";
+
+/** How long a challenge waits still, by the server's clock. @param {App} app @param {{expires_at: string}} challenge */
+export function msLeft({ client }, { expires_at: time }) {
+  return Date.parse(time) - (client?.serverNow() ?? Date.now());
+}
 
 /** @param {App} app @param {() => void} draw */
 export function listenForChallenges(app, draw) {
@@ -98,18 +102,7 @@ async function rematch(app) {
   return app.actions.run(REMATCH, () => app.identity.call("POST", `/v1/matchmaking/matches/${matchId}/rematch`));
 }
 
-let newsTimer = 0;
-
-/** Tell how a challenge ended, for a while. @param {App} app @param {any} message @param {() => void} draw */
-export function hearOfChallenges(app, { type, data }, draw) {
-  if (type === "match_found") app.news = "";
-  if (type !== "challenge_updated") return;
-  const text = endWords(data, app.matchmaking.user_id);
-  if (!text) return;
-  app.news = text;
-  clearTimeout(newsTimer);
-  newsTimer = setTimeout(() => {
-    app.news = "";
-    draw();
-  }, NEWS_MS);
+/** How a challenge ended that somebody else has ended, empty otherwise. @param {App} app @param {any} message */
+export function newsOfChallenges({ matchmaking: { user_id: userId } }, { type, data }) {
+  return type === "challenge_updated" ? endWords(data, userId) : "";
 }

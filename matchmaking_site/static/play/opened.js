@@ -3,9 +3,10 @@
 import { copyBy } from "../shared/copy.js";
 import { element, onClick, setText, setWaiting, write, writeLine } from "../shared/dom.js";
 import { initials } from "../shared/words.js";
-import { answer, keyOf } from "./challenges.js";
-import { drawFacts, drawLink, msLeft } from "./challenges-view.js";
+import { answer, keyOf, msLeft } from "./challenges.js";
+import { drawLink } from "./challenges-view.js";
 import { challengeFacts, openedWords } from "./challenge-words.js";
+import { drawFacts } from "./parts.js";
 
 /** @typedef {import("./play.js").App} App */
 /** @typedef {import("../realtime/types.js").Challenge} Challenge */

@@ -12,15 +12,18 @@ import { ask } from "../shared/frame.js";
 import { Identity } from "../shared/identity.js";
 import { Room } from "../shared/room.js";
 import { listenForSignIn } from "../shared/sign-in.js";
-import { hearOfChallenges, listenForChallenges, loadRecent } from "./challenges.js";
+import { listenForChallenges, loadRecent, newsOfChallenges } from "./challenges.js";
 import { refusalWords } from "./challenge-words.js";
 import { closeOpened, isWaiting, listenForOpened, loadOpened, openedByAddress } from "./opened.js";
+import { listenForParty, loadInvitations, newsOfParties } from "./party.js";
+import { partyRefusal } from "./party-words.js";
 import { listenForRatings, loadRatings } from "./ratings.js";
 import { listenForReady } from "./ready.js";
 import { bannerClient, draw, screenOf, tick } from "./view.js";
 
 const POOLS_EVERY_MS = 10_000;
 const OPENED_EVERY_MS = 5_000;
+const NEWS_MS = 20_000;
 const WHY_EVERY_MS = 4_000;
 // In a large pool a look is dear, and who waits there does not wait for long.
 const LARGE_POOL = 200;
@@ -41,9 +44,13 @@ const GRACE_SECONDS = Number(document.body.dataset.graceSeconds);
  * @property {boolean} isJoining
  * @property {any | null} explanation why the ticket is not matched yet, when last asked
  * @property {Actions} actions what is done about challenges, and about a ready check
+ * @property {Actions} partyActions what is done about parties
+ * @property {string} invited what became of the player's last invitation
+ * @property {import("../realtime/types.js").Party[]} kept parties that had invited the player before a reload
+ * @property {Set<string>} declined the ids of those that it does not want to join
  * @property {string | null} acceptedId the match that the player has accepted in its ready check
  * @property {readonly {display_name: string}[]} opponents those of the match that the room is of
- * @property {string} news how a challenge ended, for a while
+ * @property {string} news what others have done about a challenge or the party, for a while
  * @property {{user_id: string, display_name: string}[] | null} recent whom the player has met lately
  * @property {import("./opened.js").Opened | null} opened the challenge whose link brought the player here
  * @property {import("./ratings.js").Ratings} ratings
@@ -62,6 +69,10 @@ const app = {
   isJoining: false,
   explanation: null,
   actions: new Actions(() => draw(app), refusalWords),
+  partyActions: new Actions(() => draw(app), partyRefusal),
+  invited: "",
+  kept: [],
+  declined: new Set(),
   acceptedId: null,
   opponents: [],
   news: "",
@@ -72,6 +83,7 @@ const app = {
 const redraw = () => draw(app);
 let unfollow = () => {};
 let isRenewing = false;
+let newsTimer = 0;
 
 // --- signing in
 
@@ -97,6 +109,7 @@ function enter() {
   loadPools();
   loadRatings(app, redraw);
   loadOpened(app, redraw);
+  loadInvitations(app, redraw);
   draw(app);
 }
 
@@ -106,7 +119,7 @@ function leave(reason = "") {
   app.room?.close();
   app.identity.forget();
   isRenewing = false;
-  Object.assign(app, { client: null, matchmaking: MATCHMAKING, room: null, pools: null, news: "", recent: null });
+  Object.assign(app, { client: null, matchmaking: MATCHMAKING, room: null, pools: null, news: "", recent: null, kept: [], invited: "" });
   app.ratings = { list: null, points: new Map() };
   writeLine("welcome-note", reason);
   draw(app);
@@ -115,12 +128,24 @@ function leave(reason = "") {
 // --- what the server says
 
 function hear({ detail: message }) {
+  const { party } = app.matchmaking;
   app.matchmaking = app.client.known;
-  hearOfChallenges(app, message, redraw);
+  tell(newsOfChallenges(app, message) || newsOfParties(app, message, party));
   app.identity.lastSeq = app.client.lastSeq;
   app.poolKey = app.matchmaking.ticket?.pool_key ?? app.matchmaking.match?.pool_key ?? app.poolKey;
   enterRoom();
   draw(app);
+}
+
+/** Tell for a while what others have done. @param {string} news */
+function tell(news) {
+  if (!news) return;
+  app.news = news;
+  clearTimeout(newsTimer);
+  newsTimer = setTimeout(() => {
+    app.news = "";
+    draw(app);
+  }, NEWS_MS);
 }
 
 function enterRoom() {
@@ -128,6 +153,7 @@ function enterRoom() {
   if (!sessionId || sessionId === app.doneSessionId || sessionId === app.room?.sessionId) return;
   app.room?.close();
   closeOpened(app);
+  app.news = "";
   const room = new Room(sessionId, app.identity, { graceSeconds: GRACE_SECONDS, fromStart: true });
   app.room = room;
   app.opponents = app.matchmaking.match?.opponents ?? [];
@@ -187,7 +213,8 @@ async function join(poolKey, errorLine) {
   writeLine(errorLine, "");
   draw(app);
   try {
-    await app.client.joinQueue({ pool_key: poolKey });
+    const { party } = app.matchmaking;
+    await app.client.joinQueue({ pool_key: poolKey, ...(party && { party_id: party.party_id }) });
     forgetRoom();
   } catch (error) {
     writeLine(errorLine, error.message);
@@ -215,6 +242,7 @@ listenForChallenges(app, redraw);
 listenForOpened(app, redraw);
 listenForRatings(app, redraw);
 listenForReady(app);
+listenForParty(app, redraw);
 listenForAnswers(() => (screenOf(app) === "quiz" ? app.room : null));
 onSubmit("lobby-form", () => join(new FormData(element("lobby-form")).get("pool_key"), "lobby-error"));
 onClick("sign-out", () => leave());

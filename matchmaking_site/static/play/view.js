@@ -5,9 +5,11 @@ import { drawBoard, drawPlayers, drawQuiz, tickQuiz, verdictOf } from "../quiz/v
 import { element, fromTemplate, part, setText, write, writeLine } from "../shared/dom.js";
 import { drawBanner, drawWho, setTitle, show, speak } from "../shared/frame.js";
 import { bannerWords, initials, presenceOf } from "../shared/words.js";
-import { drawChallenges, drawRematch, drawRequests, newsOn, shownRequests } from "./challenges-view.js";
-import { askWords, rematchWords } from "./challenge-words.js";
+import { drawChallenges, drawRematch } from "./challenges-view.js";
+import { rematchWords } from "./challenge-words.js";
+import { askedOn, drawIncoming, incomingSpoken } from "./incoming.js";
 import { drawOpened, wordsOf } from "./opened.js";
+import { drawParty, maySearch, partySearchWords } from "./party-view.js";
 import { drawRatings } from "./ratings.js";
 import { drawReady, focusReady, hasAccepted, tickReady } from "./ready.js";
 import * as words from "./words.js";
@@ -42,7 +44,7 @@ export function draw(app) {
   DRAW[screen]?.(app);
   show(screen);
   focusReady();
-  drawRequests(app, screen);
+  drawIncoming(app, screen);
   drawConnection(app);
   speak(spokenWords(app, screen));
 }
@@ -50,7 +52,7 @@ export function draw(app) {
 /** Only what the clock moves. @param {App} app */
 export function tick(app) {
   const screen = screenOf(app);
-  drawRequests(app, screen);
+  drawIncoming(app, screen);
   if (screen === "lobby") drawChallenges(app);
   if (screen === "challenge") drawOpened(app);
   if (screen === "search") tickSearch(app);
@@ -70,8 +72,8 @@ function drawFrame(app, screen) {
 /** What a tab in the background shall say. @param {App} app @param {string} screen */
 function titleOf(app, screen) {
   if (screen === "search") return words.searchWords(app.matchmaking, true)[0];
-  const [asked] = shownRequests(app, screen);
-  if (asked) return askWords(asked);
+  const [asked] = askedOn(app, screen);
+  if (asked) return asked;
   return screen === "challenge" ? wordsOf(app)[0] : (TITLES[screen] ?? "");
 }
 
@@ -86,7 +88,9 @@ function drawWelcome({ opened }) {
 function drawLobby(app) {
   const { identity, pools, matchmaking, isJoining } = app;
   drawChallenges(app);
+  drawParty(app);
   drawRatings(app);
+  writeLine("party-search", partySearchWords(app));
   write("lobby-name", identity.name);
   writeLine("lobby-note", words.noticeText(matchmaking.notice));
   element("no-pools").hidden = pools === null || pools.length > 0;
@@ -96,7 +100,7 @@ function drawLobby(app) {
     if (!keys.has(input.value)) input.closest("label").remove();
   }
   const button = element("find-match");
-  button.disabled = isJoining || keys.size === 0;
+  button.disabled = isJoining || keys.size === 0 || !maySearch(app);
   write("find-match", isJoining ? "Joining the queue…" : "Find a match");
 }
 
@@ -130,6 +134,7 @@ function drawSearch(app) {
   drawSteps(shownStep);
   drawReady(app);
   writeLine("search-note", words.noticeText(matchmaking.notice));
+  writeLine("search-party", step === "searching" ? partySearchWords(app) : "");
   drawFacts(matchmaking);
   drawWhy(app);
   tickSearch(app);
@@ -220,7 +225,8 @@ function drawOver(app) {
   element("standing").hidden = board.length === 0;
   drawBoard("standing", board, { ownId });
   writeLine("rating-change", ratingWords(placeOf(board, ownId)));
-  element("again").disabled = isJoining;
+  element("again").disabled = isJoining || !maySearch(app);
+  writeLine("again-party", partySearchWords(app));
   setText(element("again"), isJoining ? "Joining the queue…" : "Find another match");
   element("to-lobby").hidden = !poolKey;
 }
@@ -240,8 +246,7 @@ export function bannerClient({ client, room }) {
 function spokenWords(app, screen) {
   const lost = bannerWords(bannerClient(app))[0];
   if (lost) return lost;
-  const asked = shownRequests(app, screen).map((one) => `${askWords(one)}.`);
-  return [...asked, newsOn(app, screen), screenSpoken(app, screen)].filter(Boolean).join(" ");
+  return [incomingSpoken(app, screen), screenSpoken(app, screen)].filter(Boolean).join(" ");
 }
 
 function screenSpoken(app, screen) {
