@@ -46,6 +46,8 @@ def _terms(tenant_id: str, wanted: parts.NewChallenge) -> Terms:
         mode, time_control = wanted.mode or MODE_WITHOUT_POOL, wanted.time_control or ""
         return Terms(pool_key=None, mode=mode, time_control=time_control, rated=False)
     pool = matchmaking.active_pool(tenant_id, wanted.pool_key)
+    if not pool.is_for_pairs:
+        raise InvalidRequest("This pool plays in teams", field="pool_key")
     if wanted.mode is not None and wanted.mode not in pool.modes:
         raise InvalidRequest("This pool has no such mode", field="mode")
     if wanted.time_control not in {None, pool.time_control}:

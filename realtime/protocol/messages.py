@@ -287,6 +287,8 @@ class Error(ServerMessage, frozen=True):
     errors: dict[str, list[str]] | UnsetType = UNSET
     queue_entry_id: str | UnsetType = UNSET
     challenge_id: str | UnsetType = UNSET
+    party_id: str | UnsetType = UNSET
+    user_id: str | UnsetType = UNSET
     retry_after_seconds: float | UnsetType = UNSET
 
 

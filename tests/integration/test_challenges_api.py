@@ -141,6 +141,7 @@ def test_the_opponent_has_the_name_that_it_played_under(duel: Pool) -> None:
         ({"expires_in": 1_209_601}, "expires_in"),
         ({"rated": True}, "rated"),
         ({"pool_key": "casual", "rated": True}, "rated"),
+        ({"pool_key": "twos"}, "pool_key"),
         ({"pool_key": "duel", "mode": "chess"}, "mode"),
         ({"pool_key": "duel", "time_control": "1+0"}, "time_control"),
         ({"oponent_id": "bob"}, "oponent_id"),
@@ -149,6 +150,7 @@ def test_the_opponent_has_the_name_that_it_played_under(duel: Pool) -> None:
 )
 def test_what_makes_no_sense_is_refused_and_makes_nothing(wanted: dict[str, Any], field: str) -> None:
     pool("casual", rated=False)
+    pool("twos", team_size=2)
     answer = Rest("ann").post(CHALLENGES, wanted)
     assert answer.refusal == (400, "invalid_request")
     assert list(answer.body["errors"]) == [field]

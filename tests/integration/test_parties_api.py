@@ -5,11 +5,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import transaction
 
 from matchmaking.domain.parties import MAX_INVITATIONS, MAX_MEMBERS
 from matchmaking.models import Block, Party, PartyInvitation, PartyMember, Pool, Ticket
-from matchmaking.services import endings, loop
+from matchmaking.services import endings, loop, party_events
 from realtime.transport.database import database_now
+from realtime.transport.events import emit
 from tests.factories import (
     Answer,
     Rest,
@@ -337,6 +339,15 @@ def test_who_did_not_answer_a_match_is_not_connected_before_it_is_heard_from(due
     assert seen("ann", party_id).body["members"] == [member("ann", connected=False)]
     Ticket.objects.update(unreachable_since=None)
     assert seen("ann", party_id).body["members"] == [member("ann")]
+
+
+def test_what_is_told_is_how_the_party_is_when_it_is_told(db: None) -> None:
+    party_id = party("ann", "bob")
+    told_later = party_events.changed([row(party_id).id])
+    send("leave", "bob", party_id)
+    with transaction.atomic():
+        emit(told_later, now=database_now())
+    assert [m["user_id"] for m in last_told("ann", "party_updated")["members"]] == ["ann"]
 
 
 # --- many at once

@@ -321,6 +321,41 @@ def test_the_quality_is_that_of_the_teams(twos: Pool) -> None:
     assert reserved_match("ann", "bob", "cat", "dan").quality == 1
 
 
+def test_what_a_party_is_to_the_rules_comes_of_all_its_members(twos: Pool) -> None:
+    for name, value in {"ann": 1300, "bob": 1700, "cat": 1600, "dan": 1600}.items():
+        Rating.objects.create(tenant_id="demo", user_id=name, pool=twos, value=value)
+    queued_party(twos, "ann", "bob", regions=["eu"])
+    queued_party(twos, "cat", "dan", regions=["eu"])
+    queued_party(twos, "eve", "fay", regions=["us"])
+    assert reserved_match("ann", "bob", "cat", "dan"), "the nearest by mean rating plays elsewhere"
+    assert set(places()) == {"eve", "fay"}
+
+
+def test_the_leaders_own_limit_of_the_gap_is_its_partys(twos: Pool) -> None:
+    for name in ("cat", "dan"):
+        Rating.objects.create(tenant_id="demo", user_id=name, pool=twos, value=1560)
+    queued_party(twos, "ann", "bob", max_gap=50)
+    queued_party(twos, "cat", "dan")
+    loop.advance()
+    assert not Match.objects.exists()
+    queued_party(twos, "eve", "fay")
+    assert reserved_match("ann", "bob", "eve", "fay")
+
+
+def test_recent_opponents_keep_their_parties_apart_and_mates_do_not(db: None) -> None:
+    twos = pool("twos", team_size=2, avoid_recent_seconds=1800)
+    for names in (("ann", "bob"), ("cat", "dan")):
+        queued_party(twos, *names)
+    match = confirmed_match("ann", "bob", "cat", "dan")
+    endings.finish(match.id, None, database_now())
+    for leader in ("ann", "cat"):
+        queue(leader, str(Party.objects.get(leader_id=leader).id), twos)
+    loop.advance()
+    assert set(places()) == {"ann", "bob", "cat", "dan"}
+    queued_party(twos, "eve", "fay")
+    assert reserved_match("ann", "bob", "eve", "fay")
+
+
 def test_a_block_between_members_keeps_two_parties_apart(twos: Pool) -> None:
     Block.objects.create(tenant_id="demo", user_id="dan", blocked_id="bob")
     queued_party(twos, "ann", "bob")
@@ -415,9 +450,21 @@ def test_a_party_with_somebody_away_waits_for_it(twos: Pool) -> None:
     assert reserved_match("ann", "bob", "cat", "dan")
 
 
+def test_half_a_party_never_fills_up_a_team(twos: Pool) -> None:
+    party_id = party("ann", "bob")
+    close_socket("bob")
+    queue("ann", party_id, twos)
+    queued_party(twos, "cat", "dan")
+    queued("eve", twos)
+    loop.advance()
+    assert not Match.objects.exists()
+    assert pairs.find(twos, now=database_now()) == []
+
+
 def test_who_sits_out_keeps_its_party_out(twos: Pool) -> None:
     party_id = queued_party(twos, "ann", "bob")
     queued_party(twos, "cat", "dan")
+    queued("eve", twos)
     Ticket.objects.filter(user_id="bob").update(not_before=database_now().replace(year=2100))
     loop.advance()
     assert statuses(party_id) == {"SEARCHING"}

@@ -7,7 +7,8 @@ from django.test import Client
 
 from matchmaking.models import Pool, PoolVersion, Ticket
 from matchmaking.services import loop
-from tests.factories import match_of, queued
+from matchmaking.services.pools import make_demo_pools
+from tests.factories import Rest, match_of, pool, queued
 from tests.partying import queued_party, send
 
 pytestmark = pytest.mark.django_db
@@ -182,3 +183,19 @@ def test_a_tickets_page_says_why_it_is_not_matched(staff: Client, duel: Pool) ->
     assert "bob, 2500 (gap 1000)" in page
     Ticket.objects.filter(id=ann.id).update(status="CANCELLED")
     assert "It does not search." in staff.get(f"/admin/matchmaking/ticket/{ann.id}/change/").content.decode()
+
+
+def test_the_demo_pools_are_made_once_and_added_to_those_that_are_there(db: None) -> None:
+    for ordering, key in enumerate(("duel", "blitz", "casual")):
+        pool(key, name=f"Old {key}", ordering=ordering)
+    assert [made.key for made in make_demo_pools()] == ["ready", "teams"]
+    assert make_demo_pools() == []
+    shown = Rest("ann").get("/matchmaking/pools").body["results"]
+    said = [(p["pool_key"], p["name"], p["teams"], p["team_size"], p["accept_seconds"]) for p in shown]
+    assert said == [
+        ("duel", "Old duel", 2, 1, None),
+        ("blitz", "Old blitz", 2, 1, None),
+        ("casual", "Old casual", 2, 1, None),
+        ("ready", "Duel with ready check", 2, 1, 20),
+        ("teams", "Two against two", 2, 2, None),
+    ]

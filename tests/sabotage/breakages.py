@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 LOOP = "tests/integration/test_loop.py"
 ANSWERS = "tests/integration/test_answers.py"
+PARTIES = "tests/integration/test_party_queue.py"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,5 +254,37 @@ BREAKAGES = (
         line=" AND started_at IS NOT NULL FOR SHARE",
         broken=" AND started_at IS NOT NULL",
         tests=("tests/integration/test_session_races.py",),
+    ),
+    Breakage(
+        name="who leaves leaves its party in the queue",
+        invariants="Q12",
+        file="matchmaking/services/tickets.py",
+        line='    return [*ticket_ids, *mates.values_list("id", flat=True)]\n',
+        broken="    return [*ticket_ids]\n",
+        tests=(PARTIES,),
+    ),
+    Breakage(
+        name="a roll-back puts the party of who left back",
+        invariants="Q12",
+        file="matchmaking/services/rollback.py",
+        line="leaving.get(party_of.get(user_id), fate) for",
+        broken="fate for",
+        tests=(PARTIES,),
+    ),
+    Breakage(
+        name="half a party is matched",
+        invariants="Q12",
+        file="matchmaking/services/columns.py",
+        line="_REACHABLE if pool.is_for_pairs else _ALL_REACHABLE",
+        broken="_REACHABLE",
+        tests=(PARTIES,),
+    ),
+    Breakage(
+        name="a party queues while somebody joins it",
+        invariants="Q12",
+        file="matchmaking/services/queueing.py",
+        line="Party.objects.select_for_update(no_key=True).get",
+        broken="Party.objects.get",
+        tests=("tests/integration/test_parties_api.py",),
     ),
 )
