@@ -68,7 +68,7 @@ async def withdraw(client: Client) -> None:
 
 async def cross(client: Client) -> None:
     """Ask the other one of a pair, which asks the same; accept when that one does."""
-    other = _partner(client)
+    other = client.world.partner_of(client)
     if other is None:
         return
     if not _asked_of(client.mirror.outgoing, "opponent", other):
@@ -133,13 +133,6 @@ def _somebody(client: Client) -> str | None:
     if not others:
         return None
     return client.rng.choice(known if known and client.rng.random() < KNOWN_SHARE else others).name
-
-
-def _partner(client: Client) -> str | None:
-    """Return who makes a pair with a player: the neighbour of the same kind."""
-    kind = sorted(p.name for p in client.world.players if p.persona is client.persona)
-    index = kind.index(client.name) ^ 1
-    return kind[index] if index < len(kind) else None
 
 
 def _asked_of(waiting: dict[str, Data], side: str, name: str) -> Sequence[str]:

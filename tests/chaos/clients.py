@@ -41,6 +41,12 @@ class World:
     open_challenges: list[str] = field(default_factory=list)
     """What a page would list for whoever wants a game, the newest last."""
 
+    def partner_of(self, client: "Client") -> str | None:
+        """Return who makes a pair with a player: the neighbour among those of the same kind."""
+        kind = sorted(player.name for player in self.players if player.persona is client.persona)
+        index = kind.index(client.name) ^ 1
+        return kind[index] if index < len(kind) else None
+
 
 class Client:
     """One user with one matchmaking socket at a time."""

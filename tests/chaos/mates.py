@@ -7,12 +7,10 @@ from tests.chaos.mirror import member_ids
 PARTIES = "/matchmaking/parties"
 TEAM_POOL = "teams"
 TEAM_SIZE = 2
-ALONE_SHARE = 0.3
+ALONE_SHARE = 0.15
 """So often a player queues without company, for lobbies are filled by those as well."""
 
-FOUNDS_SHARE = 0.4
-"""So often one without a party makes one; else it waits to be invited."""
-
+PARTNER_SHARE = 0.8
 COMPANY_SECONDS = 3
 
 
@@ -27,8 +25,8 @@ async def gather(client: Client) -> Data | None:
     if party["leader"] != client.name:
         await client.until(lambda: client.mirror.ticket or client.mirror.party is None, COMPANY_SECONDS)
         return None
-    if len(party["members"]) < TEAM_SIZE and not await _has_company(client, party["party_id"]):
-        await go(client)
+    if len(party["members"]) < TEAM_SIZE:
+        await _invite(client, party["party_id"])
         return None
     return {"party_id": party["party_id"]}
 
@@ -52,25 +50,21 @@ DEEDS: dict[str, Deed] = {"go": go, "send_away": send_away}
 
 
 async def _find(client: Client) -> None:
-    """Go where one was invited, or make a party."""
-    while client.mirror.invitations:
+    """Go where one was invited; else make a party, or wait for the other one of the pair to do so."""
+    if client.mirror.invitations:
         party_id = client.mirror.invitations.pop()
-        status, _ = await client.request("POST", f"{PARTIES}/{party_id}/join")
-        if status == 200:
-            break
+        await client.request("POST", f"{PARTIES}/{party_id}/join")
+    elif client.name < (client.world.partner_of(client) or ""):
+        await client.request("POST", PARTIES, {})
     else:
-        if client.rng.random() < FOUNDS_SHARE:
-            await client.request("POST", PARTIES, {})
-        else:
-            await client.until(lambda: client.mirror.invitations, COMPANY_SECONDS)
+        await client.until(lambda: client.mirror.invitations, COMPANY_SECONDS)
     await client.until(lambda: client.mirror.party, 1)
 
 
-async def _has_company(client: Client, party_id: str) -> bool:
-    """Ask somebody in who is in no party, if there is one; return whether anybody came."""
-    company = [p for p in client.world.players if p.persona.has_parties and p is not client]
-    if lonely := [p.name for p in company if p.mirror.party is None]:
-        wanted = {"user_id": client.rng.choice(lonely)}
-        await client.request("POST", f"{PARTIES}/{party_id}/invite", wanted)
-        await client.until(lambda: len(member_ids(client.mirror.party)) > 1, COMPANY_SECONDS)
-    return len(member_ids(client.mirror.party)) > 1
+async def _invite(client: Client, party_id: str) -> None:
+    """Ask somebody in, mostly the other one of the pair, and wait for a moment."""
+    others = [p.name for p in client.world.players if p.persona.has_parties and p is not client]
+    partner = client.world.partner_of(client)
+    invited = partner if partner and client.rng.random() < PARTNER_SHARE else client.rng.choice(others)
+    await client.request("POST", f"{PARTIES}/{party_id}/invite", {"user_id": invited})
+    await client.until(lambda: len(member_ids(client.mirror.party)) > 1, COMPANY_SECONDS)

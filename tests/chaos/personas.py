@@ -59,7 +59,7 @@ _COMPANIONS = (
     Persona(
         name="mate",
         has_parties=True,
-        deeds={"wait": 6, "answer": 0.5, "leave": 0.5, "drop": 0.5, "freeze": 0.5, "go": 1, "send_away": 0.5},
+        deeds={"wait": 9, "answer": 1, "leave": 1, "drop": 1, "freeze": 0.5, "go": 0.5, "send_away": 0.5},
     ),
     Persona(name="friend", has_parties=True, loses_ack=0.1, joins_by_rest=0.5),
 )

@@ -87,9 +87,10 @@ def challenges() -> ChallengeStory:
     _accept_first(story)
     story.challenge(4.0, "open", "cid")
     story.challenge(5.0, "c3", "ann", "cid")
-    _fail_third(story)
-    story.end_challenge(7.0, "c3", "DECLINED", match_id=None)
-    story.say(7.0, "cid", "decline", "c3")
+    _fail_third(story, 5.2, "n")
+    _fail_third(story, 6.5, "o")
+    story.end_challenge(8.0, "c3", "DECLINED", match_id=None)
+    story.say(8.0, "cid", "decline", "c3")
     story.end_challenge(14.5, "open", "EXPIRED")
     story.challenge(35.0, "c4", "bob", "cid")
     waiting = {"incoming": [story.view("c4")], "outgoing": []}
@@ -119,14 +120,15 @@ def _accept_first(story: ChallengeStory) -> None:
     story.rows["games"]["m"] = GameRow(match_id="m", state="finished")
 
 
-def _fail_third(story: ChallengeStory) -> None:
+def _fail_third(story: ChallengeStory, at: float, match_id: str) -> None:
     """Cid accepts what Ann asks, and she does not answer: neither of them had a ticket."""
-    story.arrange(5.2, "n", "ann", "cid")
-    story.ping(5.3, "n", "ann", answered=False)
-    story.ping(5.3, "n", "cid")
-    story.spoil("matches", "n", status="CANCELLED", cause="unreachable", finished_at=6.3, deadline=6.2)
+    story.arrange(at, match_id, "ann", "cid")
+    story.ping(at + 0.1, match_id, "ann", answered=False)
+    story.ping(at + 0.1, match_id, "cid")
+    values = {"status": "CANCELLED", "cause": "unreachable", "finished_at": at + 1.1, "deadline": at + 1}
+    story.spoil("matches", match_id, **values)
     for who, reason in (("ann", "you_unreachable"), ("cid", "opponent_unreachable")):
-        told: dict[str, Any] = {"match_id": "n", "reason": reason, "requeued": False, "queue_entry_id": None}
-        story.tell(6.3, who, "match_cancelled", **told)
+        told: dict[str, Any] = {"match_id": match_id, "reason": reason}
+        story.tell(at + 1.1, who, "match_cancelled", **told, requeued=False, queue_entry_id=None)
     detail = "The other player did not answer in time"
-    story.refuse(6.4, "cid", "c3/accept", code="cannot_accept_challenge", detail=detail)
+    story.refuse(at + 1.2, "cid", "c3/accept", code="cannot_accept_challenge", detail=detail)

@@ -55,8 +55,8 @@ def _told(who: str, seq: int, **values: Any) -> Callable[[Story], None]:
 
 
 def _second_game(story: ChallengeStory) -> None:
-    story.arrange(8.0, "x", "ann", "bob")
-    story.spoil("matches", "x", status="CONFIRMED", confirmed_at=8.5, game_id="x")
+    story.arrange(9.0, "x", "ann", "bob")
+    story.spoil("matches", "x", status="CONFIRMED", confirmed_at=9.5, game_id="x")
 
 
 def _one_game_for_two(story: ChallengeStory) -> None:
@@ -86,7 +86,7 @@ def _never_asked(story: ChallengeStory) -> None:
 
 
 def _told_twice(story: ChallengeStory) -> None:
-    story.tell(8.0, "cid", "challenge_updated", **story.view("c3"))
+    story.tell(9.0, "cid", "challenge_updated", **story.view("c3"))
 
 
 def _not_told(story: ChallengeStory) -> None:
@@ -180,10 +180,10 @@ CHALLENGES_SPOILT: dict[str, tuple[Callable[[ChallengeStory], None], str]] = {
         _not_told,
         "I10: challenge open of cid is CANCELLED, and cid was told ['PENDING', 'EXPIRED']",
     ),
-    "nothing restored": (_restored(), "I9: cid was restored at 6 to incoming []; its events say ['c4']"),
+    "nothing restored": (_restored(), "I9: cid was restored at 7 to incoming []; its events say ['c4']"),
     "too much restored": (
         _restored(challenges={"incoming": [_GONE], "outgoing": []}),
-        "I9: cid was restored at 6 to incoming ['c3']; its events say ['c4']",
+        "I9: cid was restored at 7 to incoming ['c3']; its events say ['c4']",
     ),
     "in a queue and in a game": (
         _row("tickets", "ticket-bob-1", ended_at=2.9),

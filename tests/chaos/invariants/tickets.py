@@ -96,7 +96,7 @@ def one_after_the_other(evidence: Evidence) -> Iterator[Violation]:
 def _ended_by(kind: str, data: dict[str, object], ticket_of: dict[str, str | None]) -> str | None:
     """Return the ticket that an event is the end of."""
     if kind == "queue_cancelled" or (kind == "match_cancelled" and not data["requeued"]):
-        return str(data["queue_entry_id"])
+        return data["queue_entry_id"]  # type: ignore[return-value]  # who plays by challenge may have none
     return ticket_of.get(str(data["match_id"])) if kind == "match_ready" else None
 
 
