@@ -23,12 +23,14 @@ from realtime.protocol.codec import (
 )
 from realtime.protocol.errors import InvalidRequest, TooLarge
 from realtime.protocol.messages import (
+    AcceptMatch,
     Ack,
     AckData,
     AnswerData,
     Authenticate,
     AuthenticateData,
     ClientMessage,
+    DeclineMatch,
     Error,
     GiveAnswer,
     Heartbeat,
@@ -37,6 +39,7 @@ from realtime.protocol.messages import (
     JoinQueueData,
     LeaveQueue,
     LeaveQueueData,
+    MatchIdData,
     NonceData,
     Ping,
     Pong,
@@ -102,6 +105,14 @@ FRAMES: list[tuple[dict[str, Any], ClientMessage]] = [
         LeaveQueue(data=LeaveQueueData(queue_entry_id=AN_ID)),
     ),
     (
+        {"type": "accept_match", "data": {"match_id": AN_ID}},
+        AcceptMatch(data=MatchIdData(match_id=AN_ID)),
+    ),
+    (
+        {"type": "decline_match", "ref": "d", "data": {"match_id": "m" * 64}},
+        DeclineMatch(ref="d", data=MatchIdData(match_id="m" * 64)),
+    ),
+    (
         {"type": "answer", "ref": "a1", "data": {"question_id": "q1", "choice": 0}},
         GiveAnswer(ref="a1", data=AnswerData(question_id="q1", choice=0)),
     ),
@@ -159,6 +170,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"type": "join_queue", "data": {"pool_key": "p", "metadata": []}}, "metadata"),
     ({"type": "join_queue", "data": {"pool_key": "p", "metadata": None}}, "metadata"),
     ({"type": "leave_queue", "data": {"queue_entry_id": "q" * 65}}, "queue_entry_id"),
+    ({"type": "accept_match", "data": {"match_id": "m" * 65}}, "match_id"),
+    ({"type": "decline_match", "data": {}}, "match_id"),
     ({"type": "answer", "data": {"question_id": "q1"}}, "choice"),
     ({"type": "answer", "data": {"question_id": "q" * 65, "choice": 0}}, "question_id"),
     ({"type": "answer", "data": {"question_id": "q1", "choice": -1}}, "choice"),

@@ -132,7 +132,10 @@ def test_the_service_receives_what_clients_send_and_sends_the_rest(socket: str) 
         return {resolve(resolve(item["$ref"])["$ref"])["name"] for item in operation["messages"]}
 
     everywhere = {"resync", "pong", "heartbeat_pong", "heartbeat", "ack", "authenticate"}
-    commands = {"matchmaking": {"join_queue", "leave_queue"}, "session": {"answer", "rename"}}
+    commands = {
+        "matchmaking": {"join_queue", "leave_queue", "accept_match", "decline_match"},
+        "session": {"answer", "rename"},
+    }
     assert types("receive") == everywhere | commands[socket]
     assert types("send") == {message.type for message in SERVER_MESSAGES if socket in message.sockets}
 
@@ -211,7 +214,7 @@ def test_the_page_has_every_message_in_the_table_of_each_of_its_sockets() -> Non
     from_clients = {name: {row[0] for row in rows if row[1] == "client"} for name, rows in tables.items()}
     assert from_clients == {
         "matchmaking": commands - {"`answer`", "`rename`"},
-        "session": commands - {"`join_queue`", "`leave_queue`"},
+        "session": commands - {"`join_queue`", "`leave_queue`", "`accept_match`", "`decline_match`"},
     }
 
 
