@@ -130,7 +130,7 @@ def ticket_message(ticket: Ticket, *, now: datetime) -> parts.Ticket:
 
 def match_message(match: Match) -> parts.Match:
     """Return a match as its players see it; it stays complete when tickets are purged."""
-    players = list(match.players.all())
+    players = [p for p in match.players.all() if p.outcome != MatchPlayer.Outcome.REPLACED]
     return parts.Match(
         match_id=str(match.id),
         game_id=match.game_id,

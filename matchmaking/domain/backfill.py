@@ -19,12 +19,16 @@ HEAD_START_SECONDS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vacancy:
-    """A place in a running match: of how strong a player it was, how far it may be missed, who is there."""
+    """A place in a running match: of how strong a player it was, how far that may be missed, who is there.
+
+    ``mode`` and a candidate's ``modes`` are bits of the pool's modes.
+    """
 
     id: UUID
     age_from: datetime
     rating: float
     window: float
+    mode: int
     players: frozenset[str]
 
 
@@ -41,6 +45,7 @@ class Candidate:
     rating: float
     window: float
     max_gap: float
+    modes: int
     foes: frozenset[str] = frozenset()
     would_meet: datetime | None = None
 
@@ -50,13 +55,15 @@ def filled(
 ) -> Mapping[UUID, Candidate]:
     """Return who takes which place, by the vacancy's id; both come oldest first."""
     taken: dict[UUID, Candidate] = {}
+    gone: set[UUID] = set()
     for vacancy in vacancies:
-        free = [one for one in candidates if one not in taken.values() and _fits(vacancy, one, rule)]
+        free = [one for one in candidates if one.ticket_id not in gone and _fits(vacancy, one, rule)]
         left_over = (one for one in free if one.would_meet is None)
         younger = (one for one in free if one.would_meet is not None and one.would_meet > vacancy.age_from)
         chosen = next(left_over, None) or next(younger, None)
         if chosen is not None:
             taken[vacancy.id] = chosen
+            gone.add(chosen.ticket_id)
     return taken
 
 
@@ -65,6 +72,7 @@ def _fits(vacancy: Vacancy, candidate: Candidate, rule: Rule) -> bool:
     return (
         fits(rule, gap, vacancy.window, candidate.window)
         and gap <= candidate.max_gap
+        and vacancy.mode & candidate.modes != 0
         and candidate.user_id not in vacancy.players
         and not _are_foes(candidate.foes, vacancy.players)
     )

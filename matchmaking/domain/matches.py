@@ -151,7 +151,7 @@ def _when_ready(match: MatchView, now: datetime) -> Decision:
     unready = _unready(match)
     if not unready:
         return Decision(Step.CONFIRM)
-    if now >= match.deadline:
+    if now >= match.deadline + LATE_NEWS:
         return Decision(Step.ROLL_BACK, Cause.DECLINED, unready)
     return Decision(Step.WAIT)
 

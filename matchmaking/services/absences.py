@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
+from django.db.models import Q
 
 from matchmaking.domain import absences as rule
 from matchmaking.models import Absence, Match, MatchPlayer
@@ -24,12 +25,12 @@ def record(match_id: UUID, kinds: Mapping[str, Absence.Kind], *, now: datetime) 
     """Record, by user id, who was not there for a match and in what way; return what is new.
 
     To be called in the transition's own transaction, after the acknowledgements of `match_found` have been
-    written to the match's players: who has none, or has an absence in this match, is left out.
+    written to the match's players: who has none, has an absence in this match, or was replaced, is left out.
     """
     recorded = Absence.objects.filter(match_id=match_id).values("user_id")
     seats = MatchPlayer.objects.filter(
         match_id=match_id, user_id__in=list(kinds), acknowledged_at__isnull=False
-    ).exclude(user_id__in=recorded)
+    ).exclude(Q(user_id__in=recorded) | Q(outcome=MatchPlayer.Outcome.REPLACED))
     new = [
         Absence(
             tenant_id=seat.tenant_id,

@@ -14,19 +14,25 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from matchmaking.domain import backfill as rule
 from matchmaking.domain.backfill import Candidate, Vacancy
 from matchmaking.domain.errors import CannotBackfill, MatchNotFound
+from matchmaking.domain.matches import Stage
 from matchmaking.models import Backfill, Block, Match, MatchPlayer, Pool, Ticket
 from matchmaking.services import tickets
+from matchmaking.services.wishes import mode_bits
 from matchmaking.wakeup import wake_after_commit
 from realtime.transport.database import violated_constraint
 
 log = structlog.get_logger(__name__)
 
-ONE_OPEN = "one_open_backfill_per_place"
+WIDEST_GAP = 1000
+"""Nobody further away is looked at, however wide the windows have grown."""
+MOST_CANDIDATES = 1000
+"""So many of those who wait longest are looked at for a place."""
+JUST_COME_SECONDS = 1
 OPEN = (Backfill.Status.SEARCHING, Backfill.Status.RESERVED)
 Lobby = tuple[tuple[UUID, ...], ...]
 
@@ -77,7 +83,7 @@ def find(
     vacancies = _vacancies(pool, now=now)
     if not vacancies:
         return [], list(lobbies)
-    candidates = _candidates(pool, lobbies, now=now)
+    candidates = _candidates(pool, vacancies, lobbies, now=now)
     found = rule.filled(vacancies, candidates, rule=pool.rules.window.rule)
     taken = {candidate.ticket_id for candidate in found.values()}
     kept = [lobby for lobby in lobbies if taken.isdisjoint(ticket for team in lobby for ticket in team)]
@@ -99,43 +105,74 @@ def _vacancies(pool: Pool, *, now: datetime) -> list[Vacancy]:
                     age_from=backfill.age_from,
                     rating=seats[backfill.user_id].rating,
                     window=window.window(waited),
+                    mode=mode_bits(pool, [backfill.match.mode]),
                     players=frozenset(seats),
                 )
             )
     return vacancies
 
 
-def _candidates(pool: Pool, lobbies: Sequence[Lobby], *, now: datetime) -> list[Candidate]:
+def _candidates(
+    pool: Pool, vacancies: Sequence[Vacancy], lobbies: Sequence[Lobby], *, now: datetime
+) -> list[Candidate]:
+    """Return who waits alone and is about as strong as somebody who is gone, the oldest first.
+
+    Who has just come is looked at for a match first.
+    """
+    near = Q()
+    for vacancy in vacancies:
+        near |= Q(rating__range=(vacancy.rating - WIDEST_GAP, vacancy.rating + WIDEST_GAP))
     may_sit_out = Q(not_before=None) | Q(not_before__lte=now)
-    waiting = Ticket.objects.filter(may_sit_out, pool=pool, status=Ticket.Status.SEARCHING, is_compared=True)
-    rows = list(waiting.filter(unreachable_since=None).order_by("age_from", "id"))
-    ages = {ticket.id: ticket.age_from for ticket in rows}
-    oldest = {
-        ticket_id: min(ages.get(each, now) for each in everybody)
-        for lobby in lobbies
-        for everybody in [[ticket for team in lobby for ticket in team]]
-        for ticket_id in everybody
-    }
-    foes = _foes(pool.tenant_id, [ticket.user_id for ticket in rows])
+    seat = MatchPlayer.objects.filter(
+        tenant_id=OuterRef("tenant_id"), user_id=OuterRef("user_id"), is_live=True
+    )
+    waiting = Ticket.objects.filter(
+        near,
+        may_sit_out,
+        ~Exists(seat),
+        pool=pool,
+        status=Ticket.Status.SEARCHING,
+        is_compared=True,
+        unreachable_since=None,
+        party=None,  # a party stays together
+        queued_at__lte=now - timedelta(seconds=JUST_COME_SECONDS),
+    )
+    columns = ("id", "user_id", "age_from", "queued_at", "rating", "max_gap", "modes")
+    rows = list(waiting.order_by("age_from", "id").values_list(*columns)[:MOST_CANDIDATES])
+    oldest = _oldest_in(lobbies)
+    foes = _foes(pool.tenant_id, {user_id for vacancy in vacancies for user_id in vacancy.players})
     window = pool.rules.window
     return [
         Candidate(
-            ticket_id=ticket.id,
-            user_id=ticket.user_id,
-            age_from=ticket.age_from,
-            rating=ticket.rating,
-            window=window.window((now - ticket.queued_at).total_seconds()),
-            max_gap=math.inf if ticket.max_gap is None else ticket.max_gap,
-            foes=frozenset(foes.get(ticket.user_id, ())),
-            would_meet=oldest.get(ticket.id),
+            ticket_id=ticket_id,
+            user_id=user_id,
+            age_from=age_from,
+            rating=rating,
+            window=window.window((now - queued_at).total_seconds()),
+            max_gap=math.inf if max_gap is None else max_gap,
+            modes=modes,
+            foes=frozenset(foes.get(user_id, ())),
+            would_meet=oldest.get(ticket_id),
         )
-        for ticket in rows
-        if ticket.party_id is None  # a party stays together
+        for ticket_id, user_id, age_from, queued_at, rating, max_gap, modes in rows
     ]
 
 
+def _oldest_in(lobbies: Sequence[Lobby]) -> dict[UUID, datetime]:
+    """Return, by ticket, the age of the oldest in the match that it was chosen for."""
+    of_lobby = [[ticket_id for team in lobby for ticket_id in team] for lobby in lobbies]
+    chosen = [ticket_id for everybody in of_lobby for ticket_id in everybody]
+    ages = dict(Ticket.objects.filter(id__in=chosen).values_list("id", "age_from"))
+    return {
+        ticket_id: min(ages[each] for each in everybody if each in ages)
+        for everybody in of_lobby
+        for ticket_id in everybody
+        if ticket_id in ages
+    }
+
+
 def _foes(tenant_id: str, user_ids: Collection[str]) -> dict[str, set[str]]:
-    """Return whom each user never meets, by the wish of either."""
+    """Return who never meets one of these users, and which, by the wish of either."""
     either = Q(user_id__in=user_ids) | Q(blocked_id__in=user_ids)
     foes: dict[str, set[str]] = {}
     for one, other in Block.objects.filter(either, tenant_id=tenant_id).values_list("user_id", "blocked_id"):
@@ -163,9 +200,10 @@ def _reserve(backfill_id: UUID, ticket_id: UUID, *, now: datetime) -> Match | No
         return None
     seat = _seat_of(backfill)
     ticket = tickets.reserve([ticket_id]).get(ticket_id)
-    if seat is None or ticket is None:
+    if seat is None or ticket is None or _is_foe(ticket, backfill):
         return None
     match = _new_match(backfill, now=now)
+    match.metadata = {ticket.user_id: ticket.metadata} if ticket.metadata else {}
     match.save(force_insert=True)
     _new_seat(match, ticket, seat).save(force_insert=True)
     tickets.set_reserved({ticket.id: match.id})
@@ -174,10 +212,16 @@ def _reserve(backfill_id: UUID, ticket_id: UUID, *, now: datetime) -> Match | No
     return match
 
 
+def _is_foe(ticket: Ticket, backfill: Backfill) -> bool:
+    """Return whether somebody there has blocked the player, or it them, since it was chosen."""
+    there = MatchPlayer.objects.filter(match_id=backfill.match_id).values_list("user_id", flat=True)
+    return not _foes(ticket.tenant_id, [ticket.user_id]).get(ticket.user_id, set()).isdisjoint(there)
+
+
 def _locked_with_match(backfill_id: UUID) -> Backfill | None:
     """Lock the running match and its request; None where it does not run any more."""
     running = Match.objects.select_for_update(of=("self",)).filter(status=Match.Status.CONFIRMED)
-    if not running.filter(backfills=backfill_id).exists():
+    if running.filter(backfills=backfill_id).first() is None:
         return None
     backfill = Backfill.objects.select_for_update(of=("self",)).select_related("pool", "match")
     return backfill.get(id=backfill_id)
@@ -236,6 +280,12 @@ def those_there(match: Match) -> list[MatchPlayer]:
     return list(there.exclude(user_id=match.fills.user_id if match.fills else "").order_by("id"))
 
 
+def hold(match_ids: Collection[UUID]) -> None:
+    """Lock running matches, in the order of their ids, before matches on the way to them."""
+    if match_ids:
+        list(Match.objects.select_for_update(of=("self",)).filter(id__in=match_ids).order_by("id"))
+
+
 def is_open(match: Match) -> bool:
     """Lock the place that a match fills, if it fills any; return whether it is still to be had."""
     if match.fills_id is None:
@@ -273,12 +323,13 @@ def note_rolled_back(matches: Sequence[Match]) -> None:
         held.update(status=Backfill.Status.SEARCHING)
 
 
-def note_ended(matches: Sequence[Match], *, now: datetime) -> None:
-    """Close the open requests of matches that end."""
-    ids = [match.id for match in matches]
-    Backfill.objects.filter(match__in=ids, status__in=OPEN).update(
-        status=Backfill.Status.CANCELLED, ended_at=now
-    )
+def note_ended(matches: Sequence[Match], *, now: datetime) -> list[UUID]:
+    """Close the open requests of matches that end; return the matches that were on the way to them."""
+    opened = Backfill.objects.filter(match__in=[match.id for match in matches], status__in=OPEN)
+    on_the_way = Match.objects.filter(fills__in=opened).exclude(stage=Stage.DONE)
+    ids = list(on_the_way.values_list("id", flat=True))
+    opened.update(status=Backfill.Status.CANCELLED, ended_at=now)
+    return ids
 
 
 def places(match_ids: Collection[UUID]) -> Mapping[UUID, Backfill]:

@@ -10,12 +10,14 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from matchmaking import ratings
+from matchmaking.domain.matches import Cause
 from matchmaking.domain.skill import Skill
 from matchmaking.hosts import Question, game_host
-from matchmaking.models import Match, RatingChange
+from matchmaking.models import Match, MatchPlayer, RatingChange
 from matchmaking.services import backfills, party_events
 from matchmaking.services.matches import ASK_PLAYING_SECONDS
-from matchmaking.services.rollback import log_match
+from matchmaking.services.rollback import Failure, log_match, roll_back_all
+from realtime.domain.duels import shares_beaten
 from realtime.protocol.parts import RatingChange as RatingChangePart
 from realtime.transport.database import OUTAGES, database_now, update_each
 from realtime.transport.events import emit
@@ -58,10 +60,21 @@ def end_with_result(
 def _note_result(
     match: Match, outcome: Mapping[str, float], *, finished_at: datetime, now: datetime
 ) -> list[RatingChange]:
+    outcome = _of_those_who_stayed(match, outcome)
     scores = [{"user_id": user_id, "score": score} for user_id, score in outcome.items()]
     match.result = {"outcome": scores, "finished_at": rfc3339(finished_at)}
     match.save(update_fields=["result"])
     return ratings.record(match, outcome, now=now)
+
+
+def _of_those_who_stayed(match: Match, outcome: Mapping[str, float]) -> Mapping[str, float]:
+    """Return an outcome without players who were replaced; of two who are left, what each has won."""
+    replaced = match.players.filter(outcome=MatchPlayer.Outcome.REPLACED)
+    gone = set(replaced.values_list("user_id", flat=True)) & outcome.keys()
+    stayed = {user_id: score for user_id, score in outcome.items() if user_id not in gone}
+    if gone and len(stayed) == 2:
+        return dict(zip(stayed, shares_beaten(list(stayed.values())), strict=True))
+    return stayed
 
 
 def rfc3339(at: datetime) -> str:
@@ -84,7 +97,11 @@ def _finish(match_ids: Iterable[UUID], *, why: str, now: datetime, ends_game: bo
             match.game_cancel_due = ends_game
             match.players.update(is_live=False)
         update_each(ended, ["status", "finished_at", "retry_at", "game_cancel_due"])
-        backfills.note_ended(ended, now=now)
+        on_the_way = backfills.note_ended(ended, now=now)
+        if on_the_way:
+            failures = dict.fromkeys(on_the_way, Failure(Cause.LEFT))
+            # Not inside: a match on the way is locked before the one that it leads to.
+            transaction.on_commit(lambda: roll_back_all(failures, now=now), robust=True)
         emit(party_events.of_players(p for match in ended for p in match.players.all()), now=now)
     for match in ended:
         log_match("match_finished", match, why=why)
@@ -124,7 +141,7 @@ def _question(match: Match) -> Question:
         match_id=match.id,
         game_id=match.game_id or "",
         tenant_id=match.tenant_id,
-        user_ids=[player.user_id for player in match.players.all()],
+        user_ids=[p.user_id for p in match.players.all() if p.outcome != MatchPlayer.Outcome.REPLACED],
     )
 
 

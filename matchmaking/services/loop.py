@@ -295,7 +295,11 @@ def _pair(pool: Pool) -> None:
     """
     if not faults.has_web_process():
         return  # nobody could be asked
-    fills, found = backfills.find(pool, pairs.find(pool, now=database_now()), now=database_now())
+    now = database_now()
+    looked = pairs.find(pool, now=now)
+    if looked is None:
+        return
+    fills, found = backfills.find(pool, looked, now=now)
     _fill(fills)
     size = settings.MATCH_PAIRS_PER_BATCH
     for start in range(0, len(found), size):

@@ -333,7 +333,7 @@ def await_acceptance(answers: Mapping[UUID, Mapping[str, datetime]], *, now: dat
             player.acknowledged_at = answers[player.match_id].get(player.user_id)
         update_each(players, ["acknowledged_at"])
     for match in matches:
-        wake_in((match.deadline - now).total_seconds())
+        wake_for_answers((match.deadline - now).total_seconds())
 
 
 def accept_by(match: Match) -> datetime | None:
@@ -354,7 +354,9 @@ def confirm(answers: Mapping[UUID, Mapping[str, datetime]], *, now: datetime) ->
     """
     with transaction.atomic():
         # Games come before matches in the order of locks.
-        game_host().hold(backfills.running_matches(answers))
+        running = backfills.running_matches(answers)
+        game_host().hold(running)
+        backfills.hold(running)
         matches = [m for m in lock_in_flight(answers) if m.stage in {Stage.NOTIFYING, Stage.ACCEPTING}]
         matches, over = _split(matches)
         held = tickets.held_by([match.id for match in matches])

@@ -23,16 +23,16 @@ _TICKETS_PER_UPDATE_SECOND = 500
 """Telling so many players their place takes about a tenth of a second of one core."""
 
 
-def find(pool: Pool, *, now: datetime) -> list[tuple[tuple[UUID, ...], ...]]:
+def find(pool: Pool, *, now: datetime) -> list[tuple[tuple[UUID, ...], ...]] | None:
     """Return the matches to make: of each the teams, and of each team the ids of its tickets.
 
-    The oldest first. Empty while another worker matches this pool.
+    The oldest first. None while another worker matches this pool.
     """
     rules = pool.rules
     with transaction.atomic():
         # It spares two workers the same work, too; that a ticket is reserved once is held by its row.
         if not conflicts.try_pool_lock(pool.id):
-            return []
+            return None
         conflicts.compare_new(pool, now=now)
         waiting = columns.read(pool, now=now)
         if len(waiting) < 2:

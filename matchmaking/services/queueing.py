@@ -31,12 +31,12 @@ def join(caller: Caller, request: JoinQueueData, *, origin: Origin, now: datetim
     if request.party_id is None:
         return tickets.join(caller, request, origin=origin, now=now)
     pool = tickets.wanted_pool(caller, request)
+    # Its members' are asked about as they wait: one after the other, that could take long.
+    ratings.refresh(pool, caller.user_id, now=now)
     for _ in range(_TRIES):
         party, members = _led_by(caller, request.party_id)
         _refuse_misfit(members, pool)
         _refuse_who_play(caller, members)
-        for member in members:
-            ratings.refresh(pool, member.user_id, now=now)
         there = _there(members, caller if origin.connection_id else None)
         try:
             with transaction.atomic():

@@ -73,6 +73,7 @@ def roll_back_all(
             match
             for match in lock_in_flight(failures)
             if failures[match.id].stage in {None, Stage(match.stage)}
+            and not _is_overtaken(match, failures[match.id])
         ]
         for match in matches:
             _close(match, failures[match.id], now=now)
@@ -84,6 +85,13 @@ def roll_back_all(
     for match in matches:
         _log_failure(match, failures[match.id], now=now)
     return [match.id for match in matches]
+
+
+def _is_overtaken(match: Match, failure: Failure) -> bool:
+    """Return whether somebody of whom that was said no more has accepted, since it was seen; look again."""
+    if failure.cause is not Cause.DECLINED or failure.stage is not Stage.ACCEPTING:
+        return False
+    return any(p.accepted_at is not None for p in match.players.all() if p.user_id in failure.causers)
 
 
 _CLOSED = (
@@ -164,11 +172,20 @@ def _fates(match: Match, failure: Failure, held: Mapping[UUID, Ticket]) -> dict[
     fates = {p.user_id: fate_of(p.user_id, cause=failure.cause, causers=failure.causers) for p in players}
     party_of = {p.user_id: held[p.ticket_id].party_id for p in players if p.ticket_id and p.ticket_id in held}
     leaving = {
-        party_of[user_id]: fate
+        party_of[user_id]
         for user_id, fate in fates.items()
         if not fate.keeps_place and party_of.get(user_id) is not None
     }
-    return {user_id: leaving.get(party_of.get(user_id), fate) for user_id, fate in fates.items()}
+    return {
+        user_id: _taken_along(fate) if fate.keeps_place and party_of.get(user_id) in leaving else fate
+        for user_id, fate in fates.items()
+    }
+
+
+def _taken_along(fate: Fate) -> Fate:
+    """Return what becomes of somebody whose party leaves the queue; of a leave its ticket's end tells."""
+    is_told = fate.reason == "opponent_declined"
+    return Fate(keeps_place=False, is_flagged=False, reason=fate.reason if is_told else "")
 
 
 def _standing(
@@ -254,7 +271,8 @@ def _write_down(player: MatchPlayer, fate: Fate, evidence: _Evidence, *, is_caus
     if player.ticket_id is None:
         player.outcome = ""
     elif not fate.keeps_place:
-        player.outcome = MatchPlayer.Outcome.DECLINED if fate.reason else MatchPlayer.Outcome.LEFT
+        has_declined = is_cause and bool(fate.reason)
+        player.outcome = MatchPlayer.Outcome.DECLINED if has_declined else MatchPlayer.Outcome.LEFT
     elif fate.is_flagged:
         player.outcome = MatchPlayer.Outcome.REQUEUED_FLAGGED
     else:

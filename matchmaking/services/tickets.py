@@ -183,7 +183,9 @@ def end_searching(
 
 def _with_mates(ticket_ids: Collection[UUID]) -> list[UUID]:
     """Return tickets with the live ones of their parties, which never change one without the other."""
-    mates = Ticket.objects.filter(party__tickets__in=list(ticket_ids), status__in=Ticket.LIVE)
+    # Those of a ticket that has ended may be its party's next ones.
+    live = Ticket.objects.filter(id__in=list(ticket_ids), status__in=Ticket.LIVE)
+    mates = Ticket.objects.filter(party__tickets__in=live, status__in=Ticket.LIVE)
     return [*ticket_ids, *mates.values_list("id", flat=True)]
 
 

@@ -7,9 +7,10 @@ import pytest
 from django.conf import settings
 
 from matchmaking.domain.backfill import HEAD_START_SECONDS
-from matchmaking.models import Backfill, Block, Match, MatchPlayer, Pool, Ticket
-from matchmaking.services import endings, loop
+from matchmaking.models import Absence, Backfill, Block, Match, MatchPlayer, Pool, Ticket
+from matchmaking.services import conflicts, endings, loop
 from realtime.models import GameSession
+from realtime.services import participants
 from realtime.transport.database import database_now
 from tests.factories import (
     Answer,
@@ -22,6 +23,7 @@ from tests.factories import (
     queued,
     told,
 )
+from tests.rooms import arrive
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PLAYS = (True, "confirmed")
@@ -111,7 +113,7 @@ def test_the_player_that_comes_is_verified_told_and_then_in_the_running_game(
     running: Match, duel: Pool
 ) -> None:
     asked = ask(running)
-    ticket = queued("cas", duel)
+    ticket = queued("cas", duel, waited=5)
     match = told_of_it("cas")
     found = last_told("cas", "match_found")
     (opponent,) = found["opponents"]
@@ -144,7 +146,7 @@ def test_the_player_that_comes_is_verified_told_and_then_in_the_running_game(
 
 def test_the_result_is_of_those_who_stayed(running: Match, duel: Pool) -> None:
     ask(running)
-    queued("cas", duel)
+    queued("cas", duel, waited=5)
     lead_in("cas")
     server = Rest("server", roles=["game_server"])
 
@@ -170,17 +172,17 @@ def test_the_one_who_waits_longest_of_those_who_fit_comes(running: Match, duel: 
 def test_who_never_meets_somebody_there_does_not_come(running: Match, duel: Pool) -> None:
     Block.objects.create(tenant_id="demo", user_id="ann", blocked_id="cas")
     ask(running)
-    queued("cas", duel)
+    queued("cas", duel, waited=5)
     loop.advance()
     assert not Match.objects.filter(fills__isnull=False).exists()
 
 
 def test_who_was_replaced_is_not_brought_back_into_the_same_game(running: Match, duel: Pool) -> None:
     ask(running)
-    queued("cas", duel)
+    queued("cas", duel, waited=5)
     lead_in("cas")
     ask(running, "cas")
-    queued("bob", duel)
+    queued("bob", duel, waited=5)
     loop.advance()
     assert Backfill.objects.get(user_id="cas").status == "SEARCHING"
 
@@ -206,7 +208,7 @@ def test_nobody_who_has_waited_longer_loses_its_match_to_a_running_one(
 
 def test_who_does_not_answer_is_flagged_and_the_place_is_still_open(running: Match, duel: Pool) -> None:
     asked = ask(running)
-    ticket = queued("cas", duel)
+    ticket = queued("cas", duel, waited=5)
     match = filling()
     let_pass(match, settings.HEALTH_CHECK_SECONDS + 1)
     loop.advance()
@@ -220,7 +222,7 @@ def test_who_does_not_answer_is_flagged_and_the_place_is_still_open(running: Mat
 
 def test_where_the_game_ends_meanwhile_the_player_is_back_at_its_place(running: Match, duel: Pool) -> None:
     asked = ask(running)
-    ticket = queued("cas", duel)
+    ticket = queued("cas", duel, waited=5)
     match = told_of_it("cas")
     endings.end_by_staff([running.id], now=database_now())
     acknowledge(match, "cas")
@@ -237,7 +239,7 @@ def test_where_the_game_ends_meanwhile_the_player_is_back_at_its_place(running: 
 
 def test_who_leaves_meanwhile_leaves_the_place_open(running: Match, duel: Pool) -> None:
     asked = ask(running)
-    ticket = queued("cas", duel)
+    ticket = queued("cas", duel, waited=5)
     told_of_it("cas")
     assert Rest("cas").delete(f"/matchmaking/queue/{ticket.id}").status == 200
     assert status_of(asked) == "SEARCHING"
@@ -245,7 +247,7 @@ def test_who_leaves_meanwhile_leaves_the_place_open(running: Match, duel: Pool) 
 
 def test_a_worker_that_dies_leaves_nothing_stuck(running: Match, duel: Pool) -> None:
     asked = ask(running)
-    ticket = queued("cas", duel)
+    ticket = queued("cas", duel, waited=5)
     match = filling()
     Match.objects.filter(id=match.id).update(lease_until=database_now() - timedelta(seconds=1))
     loop.advance()
@@ -254,3 +256,34 @@ def test_a_worker_that_dies_leaves_nothing_stuck(running: Match, duel: Pool) -> 
     assert status_of(asked) in {"SEARCHING", "RESERVED"}
     match.refresh_from_db()
     assert (match.status, match.cancel_reason) == ("CANCELLED", "internal_error")
+
+
+def test_who_is_replaced_is_not_held_to_account_and_the_game_goes_by_who_stayed(
+    running: Match, duel: Pool
+) -> None:
+    ask(running)
+    queued("cas", duel, waited=5)
+    lead_in("cas")
+    assert not Absence.objects.exists()
+    session = GameSession.objects.get(match_id=running.id)
+    arrive(session, "ann", "cas", now=database_now())
+    participants.leave(session.id, "ann", now=database_now())
+    running.refresh_from_db()
+    assert running.status == "FINISHED"
+    assert running.result is not None
+    assert sorted(running.result["outcome"], key=lambda each: each["user_id"]) == [
+        {"user_id": "ann", "score": 0},
+        {"user_id": "cas", "score": 1},
+    ]
+    shown = Rest("ann").get(f"/matchmaking/matches/{running.id}").body["players"]
+    assert [player["user_id"] for player in shown] == ["ann", "cas"]
+
+
+def test_while_another_worker_looks_nobody_counts_as_left_over(
+    running: Match, duel: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(running)
+    queued("cas", duel, waited=5)
+    monkeypatch.setattr(conflicts, "try_pool_lock", lambda _pool_id: False)
+    loop.advance()
+    assert not Match.objects.filter(fills__isnull=False).exists()

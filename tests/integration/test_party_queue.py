@@ -370,7 +370,7 @@ def test_a_block_between_members_keeps_two_parties_apart(twos: Pool) -> None:
 def test_a_block_after_the_look_drops_the_lobby_and_no_other(twos: Pool) -> None:
     for names in (("ann", "bob"), ("cat", "dan"), ("eve", "fay"), ("gil", "hal")):
         queued_party(twos, *names)
-    found = pairs.find(twos, now=database_now())
+    found = pairs.find(twos, now=database_now()) or []
     assert len(found) == 2
     torn = [Ticket.objects.get(id=team[0]).user_id for team in found[0]]
     Rest(torn[0]).send("PUT", "/matchmaking/preferences", f'{{"blocked_users": ["{torn[1]}"]}}'.encode())
@@ -551,7 +551,7 @@ def test_leaving_while_the_loop_reserves_leaves_no_half_party(twos: Pool) -> Non
 def test_lobbies_reserved_by_many_workers_at_once_hold_each_party_once(twos: Pool) -> None:
     for n in range(6):
         queued_party(twos, f"ann-{n}", f"bob-{n}")
-    found = pairs.find(twos, now=database_now())
+    found = pairs.find(twos, now=database_now()) or []
     reserve = partial(matches.reserve, twos, now=database_now(), rng=loop._rng)
     results = together(*(partial(reserve, lobbies) for lobbies in (found, found[::-1], found)))
     assert raised(results, Exception) == 0

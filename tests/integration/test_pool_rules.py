@@ -322,7 +322,7 @@ def test_a_block_in_another_tenant_says_nothing_here(duel: Pool) -> None:
 
 def test_a_block_that_is_put_after_the_look_keeps_the_pair_apart(duel: Pool) -> None:
     ann, bob = queued("ann", duel, waited=1), queued("bob", duel)
-    found = pairs.find(duel, now=database_now())
+    found = pairs.find(duel, now=database_now()) or []
     assert found == [((ann.id,), (bob.id,))]
     likes("bob", blocked_users=["ann"])
     assert matches.reserve(duel, found, now=database_now(), rng=random.Random(1)) == []
@@ -702,8 +702,8 @@ def test_a_block_that_comes_between_the_look_and_the_reservation_counts_whoever_
     duel: Pool,
 ) -> None:
     ann, bob = queued("ann", duel), queued("bob", duel)
-    stale = pairs.find(duel, now=database_now())
+    stale = pairs.find(duel, now=database_now()) or []
     assert stale == [((ann.id,), (bob.id,))]
     preferences.put(caller("ann"), Preferences(blocked_users=["bob"]))
-    assert pairs.find(duel, now=database_now()) == [], "another worker's look"
+    assert pairs.find(duel, now=database_now()) is None, "another worker's look"
     assert matches.reserve(duel, stale, now=database_now(), rng=random.Random(1)) == []

@@ -81,7 +81,7 @@ class Days:
             tickets.end_searching([ticket_id], Ticket.End.USER_REQUEST, now=self.at(at))
         now = self.at(seconds)
         tickets.time_out(self.pool.id, now=now)
-        found = pairs.find(self.pool, now=now)
+        found = pairs.find(self.pool, now=now) or []
         self.matched |= {frozenset((a, b)): seconds for (a,), (b,) in found}
         self._play(found, now)
 

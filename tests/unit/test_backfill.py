@@ -19,12 +19,12 @@ def ago(seconds: float) -> datetime:
 
 
 def vacancy(number: int = 1, *, age: float = 60, **values: Any) -> Vacancy:
-    usual: dict[str, Any] = {"rating": 1500.0, "window": 100.0, "players": frozenset({"ann"})}
+    usual: dict[str, Any] = {"rating": 1500.0, "window": 100.0, "mode": 1, "players": frozenset({"ann"})}
     return Vacancy(id=UUID(int=number), age_from=ago(age), **(usual | values))
 
 
 def candidate(name: str, *, age: float = 1, meets: float | None = None, **values: Any) -> Candidate:
-    usual: dict[str, Any] = {"rating": 1500.0, "window": 100.0, "max_gap": math.inf}
+    usual: dict[str, Any] = {"rating": 1500.0, "window": 100.0, "max_gap": math.inf, "modes": 3}
     would_meet = None if meets is None else ago(meets)
     identity: dict[str, Any] = {"ticket_id": UUID(int=hash(name) % 2**64), "user_id": name}
     return Candidate(age_from=ago(age), would_meet=would_meet, **(usual | identity | values))
@@ -45,6 +45,7 @@ def names(vacancies: list[Vacancy], candidates: list[Candidate]) -> list[str | N
         ({"foes": frozenset({"ann"})}, False),
         ({"foes": frozenset({"zoe"})}, True),
         ({"user_id": "ann"}, False),
+        ({"modes": 2}, False),
         ({"meets": 59}, True),
         ({"meets": 60}, False),
         ({"meets": 61}, False),

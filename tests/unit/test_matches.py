@@ -346,3 +346,51 @@ def test_nobody_is_blamed_of_whom_it_is_not_known_whether_the_answer_is_on_its_w
     cause = Cause.UNREACHABLE if stage is Stage.VERIFYING else Cause.DELIVERY_FAILED
     expected = WAIT if causers is None else roll_back(cause, *causers) if causers else LOST
     assert decide(match, at(now)) == expected
+
+
+# --- the ready check
+
+
+def ready_view(
+    stage: Stage, *, acknowledged: tuple[float | None, ...], accepted: tuple[float | None, ...]
+) -> MatchView:
+    match = view(stage, answers=(0, 0), acknowledgements=acknowledged)
+    players = [replace(p, accepted_at=maybe(at_)) for p, at_ in zip(match.players, accepted, strict=True)]
+    return replace(match, players=players, has_ready_check=True)
+
+
+@pytest.mark.parametrize(
+    ("acknowledged", "accepted", "decision"),
+    [
+        ((1, 1), (None, None), Decision(Step.AWAIT)),
+        ((1, 1), (1, None), Decision(Step.AWAIT)),
+        ((None, 1), (1, None), Decision(Step.AWAIT)),
+        ((None, None), (1, 1), CONFIRM),
+        ((1, 1), (1, 1), CONFIRM),
+        ((None, 1), (None, 1), WAIT),
+    ],
+)
+def test_a_match_with_a_ready_check_waits_for_all_once_all_have_acknowledged(
+    acknowledged: tuple[float | None, ...], accepted: tuple[float | None, ...], decision: Decision
+) -> None:
+    assert (
+        decide(ready_view(Stage.NOTIFYING, acknowledged=acknowledged, accepted=accepted), at(1)) == decision
+    )
+
+
+@pytest.mark.parametrize(
+    ("accepted", "now", "decision"),
+    [
+        ((1, 1), 1, CONFIRM),
+        ((1, 1), 9, CONFIRM),
+        ((1, None), 1, WAIT),
+        ((1, None), 2 + LATE_NEWS.total_seconds() - 0.001, WAIT),
+        ((1, None), 2 + LATE_NEWS.total_seconds(), roll_back(Cause.DECLINED, "bob")),
+        ((None, None), 9, roll_back(Cause.DECLINED, "ann", "bob")),
+        ((1, 1), 15, LOST),
+    ],
+)
+def test_who_has_not_accepted_in_time_has_declined(
+    accepted: tuple[float | None, ...], now: float, decision: Decision
+) -> None:
+    assert decide(ready_view(Stage.ACCEPTING, acknowledged=(1, 1), accepted=accepted), at(now)) == decision
