@@ -105,8 +105,8 @@ def open_window(browser: Browser, stack: Stack) -> Iterator[OpenWindow]:
 def picture() -> Picture:
     """Save a picture of a window for the documentation, where SCREENSHOTS names a folder.
 
-    ``SCREENSHOTS=docs/images .venv/bin/pytest tests/browser -k "again or whole or making or denied"`` makes
-    them all anew.
+    ``SCREENSHOTS=docs/images .venv/bin/pytest tests/browser -k "again or whole or making or denied or
+    challenged or taken_back or rematch or accepted or two_parties"`` makes them all anew.
     """
     folder = os.environ.get("SCREENSHOTS")
 

@@ -110,9 +110,7 @@ def test_what_is_refused_is_told_in_words(open_window: OpenWindow) -> None:
     expect(requests(ada)).to_have_count(0)
 
 
-def test_an_open_link_is_taken_by_a_guest_and_tells_others_that_it_is_gone(
-    open_window: OpenWindow, picture: Picture
-) -> None:
+def test_an_open_link_is_taken_by_a_guest_and_tells_others_that_it_is_gone(open_window: OpenWindow) -> None:
     ada = open_window()
     sign_in(ada, NO_MARKUP)
     link = open_challenge(ada)
@@ -126,7 +124,6 @@ def test_an_open_link_is_taken_by_a_guest_and_tells_others_that_it_is_gone(
     expect(heading(ben, f"{NO_MARKUP} challenges you")).to_be_visible()
     assert ben.locator("img").count() == 0
     expect(ben.get_by_role("button", name="Decline")).to_be_hidden()
-    picture(ben, "play-link-phone")
     assert not scrolls_sideways(ben)
     press(ben, "Accept the challenge")
     expect_duel(ben, NO_MARKUP)
@@ -142,13 +139,14 @@ def test_an_open_link_is_taken_by_a_guest_and_tells_others_that_it_is_gone(
     expect(heading(cas, "What would you like to play?")).to_be_visible()
 
 
-def test_a_link_says_that_it_was_taken_back_or_never_was(open_window: OpenWindow) -> None:
+def test_a_link_says_that_it_was_taken_back_or_never_was(open_window: OpenWindow, picture: Picture) -> None:
     ada = open_window()
     sign_in(ada, "Ada")
     link = open_challenge(ada)
-    ben = open_window(link)
+    ben = open_window(link, **LOOKS["phone"])
     enter(ben, "Ben")
     expect(heading(ben, "Ada challenges you")).to_be_visible()
+    picture(ben, "play-link-phone")
     press(ada, "Withdraw")
     expect(waiting(ada)).to_have_count(0)
     press(ben, "Accept the challenge")
@@ -173,7 +171,6 @@ def test_a_rematch_is_one_game_also_where_both_ask_at_once_and_the_rating_has_it
 
     press(ben, "Rematch")
     expect(requests(ada)).to_contain_text("Ben wants a rematch")
-    picture(ada, "play-rematch-dark")
     press(ben, "Withdraw the rematch")
     expect(ada.get_by_text("Ben has taken the rematch back.").first).to_be_visible()
 

@@ -58,7 +58,6 @@ def test_two_parties_play_two_against_two(open_window: OpenWindow, picture: Pict
     invite(ada, ben)
     expect(invitations(ben)).to_contain_text("Ada invites you to a party")
     expect(ben.get_by_role("status")).to_have_text("Ada invites you to a party.")
-    picture(ben, "play-invited-phone")
     ben.reload()  # an invitation is not forgotten
     press(ben, "Join")
     expect(members(ada).filter(has_text="Ben")).to_contain_text("Connected")

@@ -1,7 +1,7 @@
 /** What a program in TypeScript sees of the client; it is checked, and not run. */
 
 import {
-  enterEvent, matchmakingClient, reduce, SESSION, sessionClient, signInAsGuest, tokenKeeper,
+  createChallenge, enterEvent, matchmakingClient, ratingHistory, reduce, SESSION, sessionClient, signInAsGuest, tokenKeeper,
   type Message, type SessionState,
 } from "../../realtime/static/realtime/index.js";
 
@@ -31,6 +31,14 @@ queue.connect();
 await queue.opened();
 const { queue_entry_id } = await queue.joinQueue({ pool_key: "duel", regions: ["eu"] });
 await queue.leaveQueue({ queue_entry_id });
+const { match, party, invitations } = queue.known;
+if (match?.stage === "accepting") await queue.acceptMatch(match.match_id);
+const until: string | null | undefined = match?.accept_by;
+const { url, status } = await createChallenge({ pool_key: "duel", color_preference: "WHITE" }, { origin, token: guest.access });
+const [first] = (await ratingHistory("duel", { origin, token: guest.access })).results;
+console.log(until, party?.members[0]?.connected, invitations.map((one) => one.leader), url, status, first?.after);
+// @ts-expect-error no such colour
+await createChallenge({ color_preference: "RED" }, { origin, token: guest.access });
 // @ts-expect-error a pool has a key
 await queue.joinQueue({});
 

@@ -49,7 +49,7 @@ function answerBy(app, button) {
 export function answer(app, challengeId, verb) {
   return app.actions.run(keyOf(challengeId), async () => {
     try {
-      return await app.identity.call("POST", `${PATH}/${challengeId}/${verb}`);
+      return await app.identity.call("POST", `${PATH}/${encodeURIComponent(challengeId)}/${verb}`);
     } catch (error) {
       app.client?.resync(); // it may have ended without this page knowing
       throw error;

@@ -21,7 +21,7 @@ const PATH = /^\/challenges\/([^/]+)\/?$/;
 /** What the address says. @returns {Opened | null} */
 export function openedByAddress() {
   const id = PATH.exec(location.pathname)?.[1];
-  return id ? { id: decodeURIComponent(id), challenge: null, problem: null } : null;
+  return id ? { id, challenge: null, problem: null } : null;
 }
 
 /** The link has done what it is for. @param {App} app */
@@ -43,9 +43,9 @@ export async function loadOpened(app, draw) {
   draw();
 }
 
-/** @param {App} app */
+/** May it look different when asked for again? @param {App} app */
 export function isWaiting({ opened }) {
-  return opened?.problem === null && (opened.challenge?.status ?? "PENDING") === "PENDING";
+  return opened?.problem?.status !== 404 && (opened?.challenge?.status ?? "PENDING") === "PENDING";
 }
 
 /** @param {App} app @param {() => void} draw */

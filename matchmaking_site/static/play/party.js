@@ -64,22 +64,29 @@ async function answer(app, button, draw) {
 // --- what the server says
 
 /**
- * Who came to the party or left it; empty where that is no news.
+ * Keep what belongs to parties in line with what was told.
  * @param {App} app
  * @param {any} message
  * @param {Party | null} before the party that the player was in
  */
-export function newsOfParties(app, { type, data }, before) {
+export function hearOfParties(app, { type, data }, before) {
   const { party, invitations } = app.matchmaking;
-  if (type === "party_invited") app.declined.delete(data.party_id);
-  if (type === "party_updated") app.kept = app.kept.filter((each) => each.party_id !== data.party_id);
   if (party?.members.length !== before?.members.length) app.invited = "";
-  if (party?.party_id !== before?.party_id) {
-    element("fold-party").open = party !== null;
-  }
-  if (!type.startsWith("party_")) return "";
+  if (party?.party_id !== before?.party_id) element("fold-party").open = party !== null;
+  if (!isOfParties(type)) return;
+  if (type === "party_invited") app.declined.delete(data.party_id);
+  else app.kept = app.kept.filter((each) => each.party_id !== data.party_id);
   ofTab.set(KEPT, [...invitations, ...app.kept].map((each) => each.party_id));
-  return partyNews(before, party);
+}
+
+/** Who came to the party or left it; empty where nobody did. @param {App} app @param {any} message @param {Party | null} before */
+export function newsOfParties({ matchmaking: { party } }, { type }, before) {
+  return isOfParties(type) ? partyNews(before, party) : "";
+}
+
+/** @param {string} type of a message */
+function isOfParties(type) {
+  return type === "party_invited" || type === "party_updated";
 }
 
 /** Invitations that came before a reload, and are still good. @param {App} app @param {() => void} draw */

@@ -15,7 +15,7 @@ import { listenForSignIn } from "../shared/sign-in.js";
 import { listenForChallenges, loadRecent, newsOfChallenges } from "./challenges.js";
 import { refusalWords } from "./challenge-words.js";
 import { closeOpened, isWaiting, listenForOpened, loadOpened, openedByAddress } from "./opened.js";
-import { listenForParty, loadInvitations, newsOfParties } from "./party.js";
+import { hearOfParties, listenForParty, loadInvitations, newsOfParties } from "./party.js";
 import { partyRefusal } from "./party-words.js";
 import { listenForRatings, loadRatings } from "./ratings.js";
 import { listenForReady } from "./ready.js";
@@ -130,6 +130,7 @@ function leave(reason = "") {
 function hear({ detail: message }) {
   const { party } = app.matchmaking;
   app.matchmaking = app.client.known;
+  hearOfParties(app, message, party);
   tell(newsOfChallenges(app, message) || newsOfParties(app, message, party));
   app.identity.lastSeq = app.client.lastSeq;
   app.poolKey = app.matchmaking.ticket?.pool_key ?? app.matchmaking.match?.pool_key ?? app.poolKey;
