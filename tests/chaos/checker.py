@@ -20,6 +20,7 @@ Invariant = Callable[[Evidence], Iterator[Violation]]
 INVARIANTS: tuple[Invariant, ...] = (
     tickets.at_most_one,
     tickets.nobody_queues_and_plays,
+    tickets.matched_out_of_the_queue,
     tickets.one_after_the_other,
     matches.confirmed_by_those_who_are_there,
     tickets.none_is_lost,

@@ -27,7 +27,7 @@ def summary(evidence: Evidence, violations: list[Violation], *, seed: int) -> di
         "of_teams": sum(match.confirmed_at is not None for match in matches if match.team_size > 1),
         "challenges": dict(Counter(challenge.status for challenge in evidence.rows.challenges)),
         "accepts": dict(Counter(_answers(evidence))),
-        "parties": len(evidence.rows.parties),
+        "parties_matched": sum(len(c) > 1 and c[0].status == "MATCHED" for c in evidence.companies),
         "rolled_back": dict(Counter(match.cause for match in matches if match.status == "CANCELLED")),
         "roll_back_seconds": _delays(prompt for _, prompt in rollbacks.roll_backs(evidence)),
         "heard_seconds": _delays(prompt for _, prompt in rollbacks.hearings(evidence)),

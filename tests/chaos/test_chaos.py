@@ -44,11 +44,11 @@ def _what_is_missing(evidence: Evidence) -> list[str]:
         <= figures["rolled_back"].keys(),
         "roll-backs that nothing excuses": figures["roll_back_seconds"]["undisturbed"] >= 5
         or figures["starved_seconds"] > STARVED_SECONDS,
-        "10 games by challenge": figures["arranged"] >= 10,
+        "8 games by challenge": figures["arranged"] >= 8,
         "challenges of every end": figures["challenges"].keys() >= CHALLENGES_END,
         "acceptances that were too late, and in vain": {"invalid_challenge_state", "cannot_accept_challenge"}
         <= figures["accepts"].keys(),
-        "parties who played": figures["parties"] >= 4 and figures["of_teams"] >= 3,
+        "parties who were matched": figures["parties_matched"] >= 2,
         "players who went and were put out": figures["put_out"] >= 4,
         "connections that came back": figures["connections"] >= 2 * PLAN.clients,
     }

@@ -93,6 +93,10 @@ def _not_told(story: ChallengeStory) -> None:
     story.spoil("challenges", "open", status="CANCELLED")
 
 
+def _kept_ticket(story: ChallengeStory) -> None:
+    story.spoil("events", ("bob", 5), type="announcement")
+
+
 def _restored(**held: Any) -> Callable[[ChallengeStory], None]:
     def spoil(story: ChallengeStory) -> None:
         story.see(37.0, "cid", "opening", conn=3, web=0, last_seq=story.seq["cid"])
@@ -189,6 +193,7 @@ CHALLENGES_SPOILT: dict[str, tuple[Callable[[ChallengeStory], None], str]] = {
         _row("tickets", "ticket-bob-1", ended_at=2.9),
         "I1: bob queued with ticket-bob-1 in match m, 1.800 to 2.900",
     ),
+    "told of a game with a ticket": (_kept_ticket, "I1: bob was told of game m while ticket-bob-1 was live"),
     "left for a game of the queue": (
         _row("matches", "m", is_arranged=False),
         "I3: bob's ticket ticket-bob-1 was cancelled at its player's wish",

@@ -1,15 +1,17 @@
 """I10: a challenge ends once, of one that is accepted comes exactly one game, and everybody is told so."""
 
+import math
 from collections.abc import Iterator
 
 from tests.chaos.evidence import Evidence, Violation
 from tests.chaos.history import Data, Observation
 from tests.chaos.rows import ChallengeRow, MatchRow
-from tests.chaos.tolerances import CLOCK_SECONDS, LOADED_SECONDS, OVERLAP_SECONDS, RECOVERY_SECONDS
+from tests.chaos.tolerances import CLOCK_SECONDS, LOADED_SECONDS, RECOVERY_SECONDS
 
 EXPIRY_SECONDS = 1.0
 """The period of the task that ends those whose time is over."""
 
+_TOLD = {"challenge_received", "challenge_updated"}
 _IN_FLIGHT = {"PROPOSED", "AWAITING_ACCEPTANCE"}
 _STATUS_AFTER = {"accept": "ACCEPTED", "decline": "DECLINED", "cancel": "CANCELLED"}
 _UNKNOWN_YET = "unusually long"
@@ -60,21 +62,29 @@ def _players(evidence: Evidence, match: MatchRow) -> list[str]:
 
 def crossing_ones_end(evidence: Evidence) -> Iterator[Violation]:
     """Once a challenge is accepted, what its opponent had asked of its challenger waits no more."""
+    known_at = _known_at(evidence)
     by_pair: dict[tuple[str, str | None], list[ChallengeRow]] = {}
     for challenge in evidence.rows.challenges:
         by_pair.setdefault((challenge.challenger, challenge.opponent), []).append(challenge)
     for accepted in evidence.rows.challenges:
-        at = accepted.ended_at
-        if accepted.status == "ACCEPTED" and accepted.opponent and at is not None:
-            for other in by_pair.get((accepted.opponent, accepted.challenger), ()):
-                waited = other.ended_at is None or other.ended_at > at + OVERLAP_SECONDS
-                if other.created_at < at - OVERLAP_SECONDS and waited and not _read_late(evidence, other, at):
-                    yield _violation(other, f"waited on after {accepted.id} was accepted at {at:.3f}")
+        match, at = evidence.matches.get(accepted.match_id or ""), accepted.ended_at
+        if accepted.status != "ACCEPTED" or accepted.opponent is None or match is None or at is None:
+            continue
+        for other in by_pair.get((accepted.opponent, accepted.challenger), ()):
+            was_there = known_at.get(other.id, math.inf) < match.created_at
+            if was_there and (other.ended_at is None or other.ended_at > at):
+                yield _violation(other, f"waited on after {accepted.id} was accepted at {at:.3f}")
 
 
-def _read_late(evidence: Evidence, challenge: ChallengeRow, at: float) -> bool:
-    """Whether a stopped process may have read the time of its making long before its transaction."""
-    return bool(evidence.server_faults(challenge.created_at, at))
+def _known_at(evidence: Evidence) -> dict[str, float]:
+    """Return when somebody knew of each challenge: it was made by then, whatever times were written down."""
+    known: dict[str, float] = {}
+    for client in evidence.by_client:
+        for at, frame in evidence.told(client):
+            if frame["type"] in _TOLD:
+                challenge_id = frame["data"]["challenge_id"]
+                known[challenge_id] = min(at, known.get(challenge_id, math.inf))
+    return known
 
 
 def none_is_stuck(evidence: Evidence) -> Iterator[Violation]:
@@ -196,8 +206,7 @@ def _told_end(evidence: Evidence, challenge: ChallengeRow, user: str) -> Iterato
     told = [
         event.data["status"]
         for event in evidence.events_of.get(user, ())
-        if event.type in {"challenge_received", "challenge_updated"}
-        and event.data["challenge_id"] == challenge.id
+        if event.type in _TOLD and event.data["challenge_id"] == challenge.id
     ]
     had_it = user == challenge.challenger or not challenge.is_open
     expected = (["PENDING"] if had_it else []) + ([challenge.status] if challenge.status != "PENDING" else [])

@@ -70,13 +70,27 @@ def nobody_queues_and_plays(evidence: Evidence) -> Iterator[Violation]:
                 yield Violation(invariant="I1", text=text, who=(ticket.user,), at=begin)
 
 
+def matched_out_of_the_queue(evidence: Evidence) -> Iterator[Violation]:
+    """I1 by the outbox: whoever is told of a game has no ticket but the one that brought it about."""
+    for user, events in evidence.events_of.items():
+        live: str | None = None
+        ticket_of = _ticket_of(evidence, user)
+        for event in events:
+            if event.type == "queue_joined":
+                live = event.data["queue_entry_id"]
+            elif _ended_by(event.type, event.data, ticket_of) == live:
+                live = None
+            elif event.type == "match_ready" and live is not None:
+                text = f"{user} was told of game {event.data['match_id']} while {live} was live"
+                yield Violation(invariant="I1", text=text, who=(user,), at=event.created_at)
+
+
 def one_after_the_other(evidence: Evidence) -> Iterator[Violation]:
     """I1 and I3 by the outbox, whose order is that of the transactions."""
     for user, events in evidence.events_of.items():
         live: str | None = None
         ended: set[str] = set()
-        ticket_of = {s.match_id: s.ticket_id for s in evidence.rows.seats if s.user == user}
-        ticket_of |= dict.fromkeys(evidence.arranged)  # their tickets end before, and say so
+        ticket_of = _ticket_of(evidence, user)
         for event in events:
             here = {"who": (user,), "at": event.created_at}
             ending = _ended_by(event.type, event.data, ticket_of)
@@ -91,6 +105,12 @@ def one_after_the_other(evidence: Evidence) -> Iterator[Violation]:
                     yield Violation(invariant="I3", text=text, **here)  # type: ignore[arg-type]
                 ended.add(ending)
                 live = None
+
+
+def _ticket_of(evidence: Evidence, user: str) -> dict[str, str | None]:
+    """Return what brought each match of a user about; before an arranged one its ticket ends, and says so."""
+    seats = (seat for seat in evidence.rows.seats if seat.user == user)
+    return {seat.match_id: seat.ticket_id for seat in seats} | dict.fromkeys(evidence.arranged)
 
 
 def _ended_by(kind: str, data: dict[str, object], ticket_of: dict[str, str | None]) -> str | None:
