@@ -23,11 +23,7 @@ def summary(evidence: Evidence, violations: list[Violation], *, seed: int) -> di
         "joins": len(tickets),
         "tickets": dict(Counter(_words(t.status, t.reason) for t in tickets)),
         "confirmed": sum(match.confirmed_at is not None for match in matches),
-        "arranged": sum(match.confirmed_at is not None for match in matches if match.is_arranged),
-        "of_teams": sum(match.confirmed_at is not None for match in matches if match.team_size > 1),
-        "challenges": dict(Counter(challenge.status for challenge in evidence.rows.challenges)),
-        "accepts": dict(Counter(_answers(evidence))),
-        "parties_matched": sum(len(c) > 1 and c[0].status == "MATCHED" for c in evidence.companies),
+        **_in_company(evidence),
         "rolled_back": dict(Counter(match.cause for match in matches if match.status == "CANCELLED")),
         "roll_back_seconds": _delays(prompt for _, prompt in rollbacks.roll_backs(evidence)),
         "heard_seconds": _delays(prompt for _, prompt in rollbacks.hearings(evidence)),
@@ -49,6 +45,18 @@ def _delays(measured: Iterable[Promptness]) -> dict[str, float]:
     if strict:
         found |= {"median": round(strict[len(strict) // 2], 3), "longest": round(strict[-1], 3)}
     return found
+
+
+def _in_company(evidence: Evidence) -> dict[str, Any]:
+    """Return the figures of those who play by challenge or in parties."""
+    confirmed = [match for match in evidence.rows.matches if match.confirmed_at is not None]
+    return {
+        "arranged": sum(match.is_arranged for match in confirmed),
+        "of_teams": sum(match.team_size > 1 for match in confirmed),
+        "parties_matched": sum(len(c) > 1 and c[0].status == "MATCHED" for c in evidence.companies),
+        "challenges": dict(Counter(challenge.status for challenge in evidence.rows.challenges)),
+        "accepts": dict(Counter(_answers(evidence))),
+    }
 
 
 def _answers(evidence: Evidence) -> Iterator[str]:
