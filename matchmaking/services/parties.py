@@ -21,7 +21,7 @@ from matchmaking.domain.errors import (
     PartyNotFound,
 )
 from matchmaking.domain.parties import MAX_INVITATIONS, MAX_MEMBERS, Status, leader_after
-from matchmaking.models import Party
+from matchmaking.models import Match, Party
 from matchmaking.services import leaving, party_events
 from realtime.protocol import parts
 from realtime.transport.auth import Caller
@@ -149,6 +149,19 @@ def _add(party: Party, caller: Caller, *, now: datetime) -> None:
         priority_seconds=caller.priority_seconds,
         joined_at=now,
     )
+    _await_match(caller)
+
+
+def _await_match(caller: Caller) -> None:
+    """Let a match of the caller that ends right now end first, or later, and see the new member.
+
+    What changes a match tells the parties of its players: those that it sees. One that is not committed yet
+    would be told of the match as it was, and never again.
+    """
+    own = Match.objects.filter(
+        players__tenant_id=caller.tenant_id, players__user_id=caller.user_id, players__is_live=True
+    )
+    list(own.select_for_update(of=("self",), no_key=True).values_list("id"))
 
 
 def _withdraw(party: Party, user_id: str) -> bool:
