@@ -69,11 +69,7 @@ def roll_back_all(
     """
     evidence = _evidence(failures, now=now)
     with transaction.atomic():
-        matches = [
-            match
-            for match in lock_in_flight(failures)
-            if failures[match.id].stage in {None, Stage(match.stage)}
-        ]
+        matches = [match for match in lock_in_flight(failures) if _holds(failures[match.id], match)]
         for match in matches:
             _close(match, failures[match.id], now=now)
         update_each(matches, _CLOSED)
@@ -84,6 +80,17 @@ def roll_back_all(
     for match in matches:
         _log_failure(match, failures[match.id], now=now)
     return [match.id for match in matches]
+
+
+def _holds(failure: Failure, match: Match) -> bool:
+    """Return whether what was seen of a match is still so, now that it is locked.
+
+    An accept that was answered in time may have been written since: then its player is not to blame.
+    """
+    if failure.stage is None:
+        return True
+    accepted = {player.user_id for player in match.players.all() if player.accepted_at is not None}
+    return failure.stage == match.stage and not failure.causers & accepted
 
 
 _CLOSED = (
