@@ -15,6 +15,7 @@ from matchmaking.services.sweep import sweep
 from matchmaking.timeline import timeline
 from realtime.identifiers import new_id
 from realtime.models import GameSession
+from realtime.transport import faults
 from realtime.transport.database import database_now
 from realtime.transport.events import NO_ORIGIN
 from tests.factories import (
@@ -303,14 +304,35 @@ def test_who_had_no_connection_when_the_time_ran_out_is_not_absent(asked: Match)
     assert list(Absence.objects.values_list("user_id", flat=True)) == ["ann"]
 
 
+def test_who_may_have_been_kept_from_accepting_by_a_fault_of_ours_is_not_absent(asked: Match) -> None:
+    service_is_well()
+    for name in ("ann", "bob"):
+        open_socket(name)
+    let_pass(asked, SECONDS)
+    faults.note_fault()  # half a minute after they were told
+    loop.advance()
+    assert_out("ann", asked)
+    assert not Absence.objects.exists()
+
+
+def test_who_lost_its_web_process_meanwhile_is_not_absent(asked: Match) -> None:
+    service_is_well("web-1", "web-2")
+    open_socket("ann", process="web-1")
+    open_socket("bob", process="web-2")
+    fall_silent("web-2", seconds_ago=60)
+    faults.note_dead_processes()
+    open_socket("bob", "another", process="web-1")
+    let_pass(asked, SECONDS)
+    loop.advance()
+    assert list(Absence.objects.values_list("user_id", flat=True)) == ["ann"]
+
+
 def test_the_game_that_was_made_is_cancelled_after_a_decline(asked: Match) -> None:
     decline("ann", asked)
-    asked.refresh_from_db()
-    assert asked.game_cancel_due
+    assert Match.objects.get().game_cancel_due
     assert GameSession.objects.get().finished_at is None
     loop.tick()
-    asked.refresh_from_db()
-    assert not asked.game_cancel_due
+    assert not Match.objects.get().game_cancel_due
     assert GameSession.objects.get().finished_at is not None
 
 

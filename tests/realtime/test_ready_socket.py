@@ -31,9 +31,10 @@ async def test_both_accept_hear_of_each_other_and_play(player: MakePlayer) -> No
             assert each.of("error", "match_cancelled") == []
         # What is refused is answered, and nothing else is.
         for kind in ("accept_match", "decline_match"):
+            seen = len(ann.frames)
             await ann.send(kind, {"match_id": match_id}, ref=kind)
-            error = await ann.next("error", where=lambda frame, kind=kind: frame["ref"] == kind)
-            assert error["data"]["code"] == "not_awaiting_acceptance"
+            error = await ann.next("error", since=seen)
+            assert (error["data"]["code"], error["ref"]) == ("not_awaiting_acceptance", kind)
         await ann.send("accept_match", {"match_id": "nobody's"}, ref="unknown")
         error = await ann.next("error", where=lambda frame: frame["ref"] == "unknown")
         assert error["data"]["code"] == "not_found"
