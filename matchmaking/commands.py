@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from matchmaking import selectors
 from matchmaking.domain.matches import Stage
 from matchmaking.services import acceptance, leaving, party_events, queueing, tickets
+from matchmaking.services.matches import accept_by
 from matchmaking.wakeup import wake
 from realtime.protocol.messages import (
     AcceptMatch,
@@ -78,12 +79,12 @@ def _owed(caller: Caller, player: "MatchPlayer | None", *, now: datetime) -> lis
     """Return the ping or the ``match_found`` that waits for the caller's answer, and who has accepted."""
     if player is None or player.match.stage == Stage.DONE:
         return []
-    if player.match.stage == Stage.ACCEPTING:
-        found = _match_found(player) if player.accepted_at is None else []
-        return [*found, acceptance.count_for(player, list(player.match.players.all()), now=now)]
     if player.match.stage in {Stage.RESERVED, Stage.VERIFYING}:
         return [ping(caller.address, nonce=player.nonce, now=now)]
-    return _match_found(player)
+    found = _match_found(player) if player.accepted_at is None else []
+    if accept_by(player.match) is None:
+        return found
+    return [*found, acceptance.count_for(player, list(player.match.players.all()), now=now)]
 
 
 def _match_found(player: "MatchPlayer") -> list[Push]:

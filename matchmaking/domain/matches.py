@@ -118,7 +118,8 @@ def decide(match: MatchView, now: datetime) -> Decision:
             answered = {player.user_id: player.answered_at for player in match.players}
             return _when_all(answered, match, now, then=Step.CREATE, otherwise=Cause.UNREACHABLE)
         case Stage.NOTIFYING:
-            acknowledged = {p.user_id: p.acknowledged_at or p.accepted_at for p in match.players}
+            # Who has accepted has heard of it, whether or when an acknowledgement came.
+            acknowledged = {p.user_id: p.acknowledged_at for p in match.players if p.accepted_at is None}
             then = Step.AWAIT if match.has_ready_check and _unready(match) else Step.CONFIRM
             return _when_all(acknowledged, match, now, then=then, otherwise=Cause.DELIVERY_FAILED)
         case Stage.ACCEPTING:

@@ -33,7 +33,7 @@ def accept(caller: Caller, match_id: str, *, now: datetime) -> Match:
             seat.save(update_fields=["accepted_at"])
             transaction.on_commit(lambda: tell_count(match, now=now))
             wake_after_commit()
-    log_match("match_accepted", match, user=caller.user_id)
+            log_match("match_accepted", match, user=caller.user_id)
     return selectors.own_match(caller, match_id)
 
 

@@ -273,10 +273,10 @@ def _ping(match_ids: Collection[UUID]) -> None:
 
 
 def _resend(match_ids: Collection[UUID]) -> None:
-    """Send ``match_found`` once more, with the same id, to those who did not acknowledge it."""
+    """Send ``match_found`` once more, with the same id, to those who neither acknowledged nor accepted it."""
     now = database_now()
     claimed = matches.claim_resend(match_ids, now=now)
-    players = list(MatchPlayer.objects.filter(match_id__in=claimed))
+    players = list(MatchPlayer.objects.filter(match_id__in=claimed, accepted_at=None))
     keys = {
         (player_address(p.tenant_id, p.user_id), str(p.found_event_id)): p.found_event_id for p in players
     }

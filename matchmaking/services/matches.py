@@ -333,7 +333,7 @@ def await_acceptance(answers: Mapping[UUID, Mapping[str, datetime]], *, now: dat
             player.acknowledged_at = answers[player.match_id].get(player.user_id)
         update_each(players, ["acknowledged_at"])
     for match in matches:
-        wake_for_answers((match.deadline - now).total_seconds())
+        wake_for_answers(max((match.deadline - now).total_seconds(), 0.0))
 
 
 def accept_by(match: Match) -> datetime | None:

@@ -21,7 +21,7 @@ from matchmaking.services import absences, arranged, backfills, party_events, ti
 from matchmaking.services.tickets import Standing
 from matchmaking.wakeup import wake_after_commit
 from realtime.protocol.messages import MatchCancelled
-from realtime.transport import answers, presence
+from realtime.transport import answers, faults, presence
 from realtime.transport.auth import player_address
 from realtime.transport.database import update_each
 from realtime.transport.events import NO_ORIGIN, Origin, Outgoing, emit
@@ -45,11 +45,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """What Redis tells of players: answers by (address, token), signs of life and open connections."""
+    """What Redis tells of players: answers by (address, token), signs of life and open connections.
+
+    ``whole_since``: since when no fault of ours has kept an address from answering; absent: nobody can say.
+    """
 
     answers: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     heard: Mapping[str, datetime] = field(default_factory=dict)
     connections: Mapping[str, int] = field(default_factory=dict)
+    whole_since: Mapping[str, datetime] = field(default_factory=dict)
 
 
 def roll_back(match_id: UUID, failure: Failure, *, now: datetime, origin: Origin = NO_ORIGIN) -> bool:
@@ -69,12 +73,7 @@ def roll_back_all(
     """
     evidence = _evidence(failures, now=now)
     with transaction.atomic():
-        matches = [
-            match
-            for match in lock_in_flight(failures)
-            if failures[match.id].stage in {None, Stage(match.stage)}
-            and not _is_overtaken(match, failures[match.id])
-        ]
+        matches = [match for match in lock_in_flight(failures) if _holds(failures[match.id], match)]
         for match in matches:
             _close(match, failures[match.id], now=now)
         update_each(matches, _CLOSED)
@@ -87,11 +86,15 @@ def roll_back_all(
     return [match.id for match in matches]
 
 
-def _is_overtaken(match: Match, failure: Failure) -> bool:
-    """Return whether somebody of whom that was said no more has accepted, since it was seen; look again."""
-    if failure.cause is not Cause.DECLINED or failure.stage is not Stage.ACCEPTING:
-        return False
-    return any(p.accepted_at is not None for p in match.players.all() if p.user_id in failure.causers)
+def _holds(failure: Failure, match: Match) -> bool:
+    """Return whether what was seen of a match is still so, now that it is locked.
+
+    An accept that was answered in time may have been written since: then its player is not to blame.
+    """
+    if failure.stage is None:
+        return True
+    accepted = {player.user_id for player in match.players.all() if player.accepted_at is not None}
+    return failure.stage == match.stage and not failure.causers & accepted
 
 
 _CLOSED = (
@@ -137,7 +140,7 @@ def _release(
                 left[_END_OF.get(failures[match.id].cause, Ticket.End.USER_REQUEST)].append(ticket)
     update_each(players, _WRITTEN_DOWN)
     for match in matches:
-        _note_absent(match, failures[match.id], now=now)
+        _note_absent(match, failures[match.id], evidence, now=now)
     tickets.put_back(kept, now=now)
     for how, ended in left.items():
         tickets.end(ended, how, now=now)
@@ -152,12 +155,19 @@ def _release(
 _END_OF = {Cause.DECLINED: Ticket.End.DECLINED}
 
 
-def _note_absent(match: Match, failure: Failure, *, now: datetime) -> None:
+def _note_absent(match: Match, failure: Failure, evidence: _Evidence, *, now: datetime) -> None:
     """Record who was there and let the time of a ready check run out; who declines may do so."""
     if failure.cause is Cause.DECLINED and failure.stage is Stage.ACCEPTING:
-        silent = [player for player in match.players.all() if player.is_cause and player.connections]
+        silent = [p for p in match.players.all() if p.is_cause and _could_answer(p, match, evidence)]
         kinds = {player.user_id: Absence.Kind.NOT_ACCEPTED for player in silent}
         absences.record(match.id, kinds, now=now)
+
+
+def _could_answer(player: MatchPlayer, match: Match, evidence: _Evidence) -> bool:
+    """Return whether a player was connected, and no fault of ours stood in its way since it was told."""
+    whole_since = evidence.whole_since.get(player_address(player.tenant_id, player.user_id))
+    is_whole = whole_since is not None and match.told_at is not None and whole_since <= match.told_at
+    return is_whole and bool(player.connections)
 
 
 def _own(origin: Origin, ticket: Ticket, failures: Mapping[UUID, Failure]) -> Origin:
@@ -240,6 +250,8 @@ def _evidence(match_ids: Iterable[UUID], *, now: datetime) -> _Evidence:
     addresses = [player_address(p.tenant_id, p.user_id) for p in players]
     tokens = [key for p in players for key in _tokens(p)]
     try:
+        whole = faults.whole_since(now=now)
+        bereft = faults.bereft_at(addresses, now=now)
         return _Evidence(
             answers=answers.answered_at(tokens, now=now),
             heard=presence.heard_at(addresses, now=now),
@@ -247,6 +259,7 @@ def _evidence(match_ids: Iterable[UUID], *, now: datetime) -> _Evidence:
                 address: sum(c.is_alive for c in connections)
                 for address, connections in presence.connections_of(addresses, now=now).items()
             },
+            whole_since={address: max(whole, bereft.get(address, whole)) for address in addresses},
         )
     except RedisError as error:
         log.warning("evidence_not_read", error=str(error))
