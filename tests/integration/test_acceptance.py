@@ -247,6 +247,7 @@ def test_a_decline_ends_it_at_once_and_the_others_keep_their_place(
     told_match: Match, stage: str, has_accepted: bool
 ) -> None:
     match = told_match if stage == "notifying" else acknowledged_by_all(told_match)
+    connect("bob")
     cat = queued("cat", match.pool, waited=7)  # type: ignore[arg-type]  # there is one
     ann = Ticket.objects.get(user_id="ann")
     if has_accepted:

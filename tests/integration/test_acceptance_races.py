@@ -137,6 +137,14 @@ def test_who_has_accepted_since_a_worker_looked_is_not_blamed_any_more(
     assert ends("ann") == ["match_cancelled"]
 
 
+def test_what_was_seen_before_all_had_acknowledged_takes_nothing_back_afterwards(ready: Pool) -> None:
+    match = asked(ready)
+    seen = Failure(Cause.DELIVERY_FAILED, frozenset({"ann"}), Stage.NOTIFYING)
+    assert not roll_back(match.id, seen, now=database_now())
+    match.refresh_from_db()
+    assert match.status == "AWAITING_ACCEPTANCE"
+
+
 def test_two_workers_at_every_step_take_it_once(ready: Pool) -> None:
     match = asked(ready, acknowledged=False)
     acknowledge(match, "ann", "bob")
