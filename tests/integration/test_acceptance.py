@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db.models import F
 
 from matchmaking.domain.matches import Stage
@@ -155,6 +156,7 @@ def test_a_match_that_all_have_acknowledged_waits_until_all_have_accepted(
     assert state(match) == ("AWAITING_ACCEPTANCE", "accepting")
     assert match.told_at is not None
     assert (match.deadline - match.told_at).total_seconds() == SECONDS
+    assert (match.lease_until - match.deadline).total_seconds() == settings.LEASE_SECONDS
     assert match.players.filter(acknowledged_at=None).count() == 0
     before = Match.objects.values().get()
     loop.advance()
