@@ -7,7 +7,7 @@ from django.db import transaction
 
 from matchmaking import selectors
 from matchmaking.domain.errors import NotAwaitingAcceptance
-from matchmaking.domain.matches import Cause, Stage
+from matchmaking.domain.matches import Cause
 from matchmaking.models import Match, MatchPlayer
 from matchmaking.services.matches import accept_by
 from matchmaking.services.rollback import Failure, lock_in_flight, log_match, roll_back
@@ -16,8 +16,6 @@ from realtime.protocol.messages import MatchAcceptance
 from realtime.transport.auth import Caller, player_address
 from realtime.transport.events import NO_ORIGIN, Origin
 from realtime.transport.push import Push, publish, update
-
-_TOLD = (Stage.NOTIFYING, Stage.ACCEPTING)
 
 
 def accept(caller: Caller, match_id: str, *, now: datetime) -> Match:
@@ -50,7 +48,7 @@ def _locked(caller: Caller, match_id: str, *, now: datetime) -> tuple[Match, Mat
     own = selectors.own_match(caller, match_id)
     for match in lock_in_flight([own.id]):
         until = accept_by(match)
-        if match.stage in _TOLD and until is not None and now < until:
+        if until is not None and now < until:
             return match, next(p for p in match.players.all() if p.user_id == caller.user_id)
     raise NotAwaitingAcceptance
 

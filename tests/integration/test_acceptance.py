@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db.models import F
 
 from matchmaking.domain.matches import Stage
@@ -43,6 +44,7 @@ from tests.partying import queued_party
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SECONDS = 30
+OVER = SECONDS + 1  # a moment later, an answer in time may still be on its way
 NOT_AWAITED = (409, "not_awaiting_acceptance")
 
 
@@ -154,6 +156,7 @@ def test_a_match_that_all_have_acknowledged_waits_until_all_have_accepted(
     assert state(match) == ("AWAITING_ACCEPTANCE", "accepting")
     assert match.told_at is not None
     assert (match.deadline - match.told_at).total_seconds() == SECONDS
+    assert (match.lease_until - match.deadline).total_seconds() == settings.LEASE_SECONDS
     assert match.players.filter(acknowledged_at=None).count() == 0
     before = Match.objects.values().get()
     loop.advance()
@@ -247,6 +250,7 @@ def test_a_decline_ends_it_at_once_and_the_others_keep_their_place(
     told_match: Match, stage: str, has_accepted: bool
 ) -> None:
     match = told_match if stage == "notifying" else acknowledged_by_all(told_match)
+    connect("bob")
     cat = queued("cat", match.pool, waited=7)  # type: ignore[arg-type]  # there is one
     ann = Ticket.objects.get(user_id="ann")
     if has_accepted:
@@ -269,7 +273,7 @@ def test_who_lets_the_time_run_out_loses_its_ticket_and_who_accepted_keeps_it(as
     for name in ("ann", "bob"):
         connect(name)
     accept("ann", asked)
-    let_pass(asked, SECONDS)
+    let_pass(asked, OVER)
     loop.advance()
     assert state(asked) == ("CANCELLED", "done")
     assert (asked.cancel_reason, asked.failed_stage) == ("declined", "accepting")
@@ -291,7 +295,7 @@ def test_just_before_the_end_of_its_time_a_ready_check_waits(asked: Match) -> No
 
 
 def test_nobody_accepts_and_both_are_out(asked: Match) -> None:
-    let_pass(asked, SECONDS)
+    let_pass(asked, OVER)
     loop.advance()
     assert_out("ann", asked)
     assert_out("bob", asked)
@@ -299,7 +303,7 @@ def test_nobody_accepts_and_both_are_out(asked: Match) -> None:
 
 def test_who_had_no_connection_when_the_time_ran_out_is_not_absent(asked: Match) -> None:
     connect("ann")
-    let_pass(asked, SECONDS)
+    let_pass(asked, OVER)
     loop.advance()
     assert list(Absence.objects.values_list("user_id", flat=True)) == ["ann"]
 
@@ -308,7 +312,7 @@ def test_who_may_have_been_kept_from_accepting_by_a_fault_of_ours_is_not_absent(
     service_is_well()
     for name in ("ann", "bob"):
         open_socket(name)
-    let_pass(asked, SECONDS)
+    let_pass(asked, OVER)
     faults.note_fault()  # half a minute after they were told
     loop.advance()
     assert_out("ann", asked)
@@ -322,7 +326,7 @@ def test_who_lost_its_web_process_meanwhile_is_not_absent(asked: Match) -> None:
     fall_silent("web-2", seconds_ago=60)
     faults.note_dead_processes()
     open_socket("bob", "another", process="web-1")
-    let_pass(asked, SECONDS)
+    let_pass(asked, OVER)
     loop.advance()
     assert list(Absence.objects.values_list("user_id", flat=True)) == ["ann"]
 
@@ -441,7 +445,7 @@ def test_nobody_accepts_what_it_was_not_told_of(ready: Pool, verb: str) -> None:
 @pytest.mark.parametrize("stage", ["notifying", "accepting"])
 def test_nobody_answers_after_its_time(told_match: Match, stage: str, verb: str) -> None:
     match = told_match if stage == "notifying" else acknowledged_by_all(told_match)
-    let_pass(match, SECONDS)
+    let_pass(match, OVER)
     assert answer("ann", verb, match).refusal == NOT_AWAITED
     assert match.players.get(user_id="ann").accepted_at is None
     assert state(match)[1] == stage

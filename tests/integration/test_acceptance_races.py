@@ -31,6 +31,7 @@ from tests.integration.threads import raised, together
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SECONDS = 30
+OVER = SECONDS + 1  # a moment later, an answer in time may still be on its way
 ROUNDS = 5
 
 
@@ -130,11 +131,19 @@ def test_who_has_accepted_since_a_worker_looked_is_not_blamed_any_more(
     assert not roll_back(match.id, seen, now=database_now())
     match.refresh_from_db()
     assert match.stage == stage
-    let_pass(match, SECONDS)
+    let_pass(match, OVER)
     loop.advance()
     causers = match.players.filter(is_cause=True)
     assert [player.user_id for player in causers] == ["bob"]
     assert ends("ann") == ["match_cancelled"]
+
+
+def test_what_was_seen_before_all_had_acknowledged_takes_nothing_back_afterwards(ready: Pool) -> None:
+    match = asked(ready)
+    seen = Failure(Cause.DELIVERY_FAILED, frozenset({"ann"}), Stage.NOTIFYING)
+    assert not roll_back(match.id, seen, now=database_now())
+    match.refresh_from_db()
+    assert match.status == "AWAITING_ACCEPTANCE"
 
 
 def test_two_workers_at_every_step_take_it_once(ready: Pool) -> None:
@@ -144,9 +153,9 @@ def test_two_workers_at_every_step_take_it_once(ready: Pool) -> None:
     match.refresh_from_db()
     assert match.status == "AWAITING_ACCEPTANCE"
     # One that looked before the others had moved it.
-    before = Match.objects.values().get()
+    before = [*Match.objects.values(), *match.players.values()]
     matches.await_acceptance(all_heard(match), now=database_now())
-    assert Match.objects.values().get() == before
+    assert [*Match.objects.values(), *match.players.values()] == before
     for name in ("ann", "bob"):
         accept(name, match)
     assert raised(together(*[partial(loop._move, ready.id)] * 3), Exception) == 0
